@@ -1,0 +1,718 @@
+"""Tensor: an array with operators, `.backward()` and `.grad`. Sugar only; there is no mathematics here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import mappings as m
+from .core.cell import Cell
+from .core.errors import DtypeError, GradientError, InPlaceError, ShapeError
+from .core.spec import Spec, default_dtype, spec_of
+from .core.value import Value, wear
+from .transforms.backward import add_hook, backward, numbers_of, retain_grad
+from .transforms.reverse import TAPE, Leaf, Node, Part, tape
+
+__all__ = ["Tensor", "asarray", "device", "tensor", "value"]
+
+Index = Any
+Axis = int | Sequence[int] | None
+
+
+class Tensor(Value):
+    """An array on the tape: it knows how it was computed, and can be asked for gradients.
+
+    Made by `pullback.tensor`, `pullback.asarray` and by every mapping. Its numbers never change under
+    the graph: only a leaf (a parameter, a buffer) can be assigned a new value.
+
+    >>> import pullback as pb
+    >>> x = pb.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad.tolist()
+    [2.0, 4.0]
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    # ------------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return _spec(self).shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements."""
+        return _spec(self).dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(_spec(self).shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return _spec(self).size
+
+    @property
+    def device(self) -> str:
+        """Where the numbers are: always "cpu" so far."""
+        return "cpu"
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor. Can be set on a leaf."""
+        return self._owner is TAPE and self._link is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.requires_grad_(wanted)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than computed from tensors with gradients."""
+        return not isinstance(self._link, Node | Part)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has added up so far; None before the first (never shown as 0)."""
+        cell = _grad_cell(self)
+        if cell is None:
+            return None
+        g = cell.read()
+        return g if g is None or (isinstance(g, Tensor) and g._owner is TAPE) else Tensor(TAPE, g)
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        cell = _grad_cell(self)
+        if cell is None:
+            if new is None:
+                return
+            raise GradientError("grad: this tensor gets no gradient (requires_grad is False)")
+        cell.write(None if new is None else _fitting("grad", new, _spec(self)))
+
+    @property
+    def data(self) -> Tensor:
+        """The values, cut off from the graph. Assigning replaces the values of a leaf."""
+        return self.detach()
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        self.assign_(new)
+
+    def __repr__(self) -> str:
+        try:
+            numbers = np.array2string(numbers_of(self), separator=", ", prefix="tensor(")
+        except Exception:  # a traced or batched value has no numbers to show
+            numbers = f"<{self._owner.described}: {_spec(self)}>"
+        parts = [numbers]
+        if self.dtype != default_dtype() and self.dtype.kind not in "bi":
+            parts.append(f"dtype={self.dtype.name}")
+        if isinstance(self._link, Node) and self._owner is TAPE:
+            parts.append(f"made by {self._link.mapping.name}")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"{type(self).__name__.lower()}({', '.join(parts)})"
+
+    # ------------------------------------------------------------------------------- to numbers
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return the values as a NumPy array that cannot be written to (copy it to change it)."""
+        view = numbers_of(self).view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        a = self.numpy()
+        if dtype is not None and np.dtype(dtype) != a.dtype:
+            if copy is False:
+                raise ValueError("a tensor of another dtype cannot be given out without a copy")
+            return a.astype(dtype)
+        return a.copy() if copy else a
+
+    def item(self) -> Any:
+        """Return the one element as a Python number. Raises ShapeError when there is more than one."""
+        a = numbers_of(self)
+        if a.size != 1:
+            raise ShapeError(f"item: only a tensor with one element is one number, this one has shape {a.shape}")
+        return a.item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested Python lists."""
+        return numbers_of(self).tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"only an integer tensor can be an index, this one has dtype {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous; use pb.any(x) or pb.all(x)"
+            )
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.size == 1 and spec else str(self)
+
+    # ------------------------------------------------------------------------------- gradients
+
+    def backward(
+        self, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False
+    ) -> None:
+        """Pull a gradient back through everything this tensor was computed from, adding it to the leaves' `.grad`.
+
+        `gradient` is the gradient of the final quantity with respect to this tensor; for a scalar it is 1.
+        `retain_graph` keeps the saved values for another pass, `create_graph` makes the gradients
+        differentiable themselves.
+
+        Raises GradientError for a non-scalar without `gradient` or a tensor without history,
+        FreedGraphError for a second pass over a released graph.
+        """
+        backward(self, gradient, retain_graph, create_graph)
+
+    def detach(self) -> Tensor:
+        """Return the same values, cut off from the graph."""
+        if self._owner is TAPE:
+            payload = self._payload
+            return Tensor(TAPE, payload.read() if payload.__class__ is Cell else payload)
+        return m.stop_gradient(self)
+
+    def clone(self) -> Tensor:
+        """Return a tensor of the same values that gradients flow through."""
+        return m.positive(self)
+
+    def requires_grad_(self, wanted: bool = True) -> Tensor:
+        """Switch the computation of gradients on or off for a leaf, and return it.
+
+        Raises DtypeError for an integer or boolean tensor.
+        """
+        if self._owner is not TAPE:
+            raise GradientError(f"requires_grad_: this value belongs to {self._owner.described}")
+        if not self.is_leaf:
+            if wanted:
+                return self
+            raise GradientError("requires_grad_: only a leaf can stop requiring gradients; use x.detach()")
+        if wanted and self.dtype.kind != "f":
+            raise DtypeError(
+                f"requires_grad: only real floating tensors have gradients, this one has dtype {self.dtype}.\n"
+                f"  wrong:  pb.tensor([1, 2, 3], requires_grad=True)\n"
+                f"  right:  pb.tensor([1.0, 2.0, 3.0], requires_grad=True)"
+            )
+        if self._payload.__class__ is not Cell:
+            self._payload = Cell(self._payload, mark=False)
+        if wanted and self._link is None:
+            self._link = Leaf(Cell(None, name="grad"))
+        elif not wanted:
+            self._link = None
+        self._payload.mark = wanted
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this intermediate tensor in its `.grad`."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad: this tensor gets no gradient (requires_grad is False)")
+        retain_grad(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+        """Call `hook(gradient)` when the gradient of this tensor is computed; a result replaces it.
+
+        Returns a function that removes the hook.
+        """
+        return add_hook(self, hook)
+
+    # ------------------------------------------------------------------------------- assignment
+
+    def assign_(self, new: Any) -> Tensor:
+        """Replace the values of a leaf, keeping shape and dtype, and return it."""
+        if self._owner is not TAPE or not self.is_leaf:
+            raise _refused("an intermediate tensor", "x.data = new", "x = new")
+        new = _fitting("data", new, _spec(self))
+        if self._payload.__class__ is Cell:
+            self._payload.write(new)
+        else:
+            self._payload = new
+        return self
+
+    def zero_(self) -> Tensor:
+        """Set the values of a leaf to zero, and return it."""
+        return self._update("zero_()", lambda old: m.multiply(old, 0))
+
+    def _update(self, wrong: str, change: Callable[[Tensor], Any]) -> Tensor:
+        if self._owner is not TAPE or self._payload.__class__ is not Cell:
+            raise _refused("a tensor", f"x{wrong}", "x = x.at[i].set(v), or x = x * 0")
+        if self._link is not None and tape().recording:
+            raise InPlaceError(
+                f"a leaf that requires gradients is changed in place while the graph is recorded, which would "
+                f"falsify its gradient.\n  wrong:  w{wrong}\n  right:  with pb.no_grad(): w{wrong}"
+            )
+        return self.assign_(change(self.detach()))
+
+    def _augmented(self, wrong: str, change: Callable[[Tensor], Any]) -> Any:
+        if self._owner is TAPE and self._payload.__class__ is Cell:
+            return self._update(wrong, change)
+        return change(self)
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._augmented(" += v", lambda x: m.add(x, other))
+
+    def __isub__(self, other: Any) -> Any:
+        return self._augmented(" -= v", lambda x: m.subtract(x, other))
+
+    def __imul__(self, other: Any) -> Any:
+        return self._augmented(" *= v", lambda x: m.multiply(x, other))
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._augmented(" /= v", lambda x: m.divide(x, other))
+
+    def __setitem__(self, index: Index, new: Any) -> None:
+        self._update("[i] = v", lambda x: x.at[index].set(new))
+
+    @property
+    def at(self) -> At:
+        """Functional assignment: `x.at[i].set(v)` is a copy of `x` with other values at `i`; also `.add(v)`."""
+        return At(self)
+
+    # ------------------------------------------------------------------------------- operators
+
+    def __add__(self, other: Any) -> Any:
+        return m.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return m.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return m.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return m.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return m.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return m.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return m.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return m.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return m.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return m.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return m.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return m.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return m.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return m.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return m.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return m.matmul(other, self)
+
+    def __neg__(self) -> Any:
+        return m.negative(self)
+
+    def __pos__(self) -> Any:
+        return m.positive(self)
+
+    def __abs__(self) -> Any:
+        return m.abs(self)
+
+    def __invert__(self) -> Any:
+        return m.bitwise_invert(self)
+
+    def __and__(self, other: Any) -> Any:
+        return m.bitwise_and(self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return m.bitwise_or(self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return m.bitwise_xor(self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else m.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else m.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return m.less(self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return m.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return m.greater(self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return m.greater_equal(self, other)
+
+    def __getitem__(self, index: Index) -> Any:
+        return m.getitem(self, index)
+
+    # ------------------------------------------------------------------------------- methods
+
+    @property
+    def T(self) -> Any:
+        """The transpose of a matrix."""
+        if self.ndim != 2:
+            raise ShapeError(f"T: only a matrix has one transpose, this tensor has shape {self.shape}; use .mT")
+        return m.permute_dims(self, (1, 0))
+
+    @property
+    def mT(self) -> Any:
+        """The tensor with its last two axes swapped."""
+        return m.matrix_transpose(self)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """`pullback.sum`."""
+        return m.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """`pullback.mean`."""
+        return m.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """`pullback.max`."""
+        return m.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """`pullback.min`."""
+        return m.min(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """`pullback.prod`."""
+        return m.prod(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+        """`pullback.var`."""
+        return m.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+        """`pullback.std`."""
+        return m.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """`pullback.argmax`."""
+        return m.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """`pullback.argmin`."""
+        return m.argmin(self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Any:
+        """`pullback.reshape`; the shape as a tuple or as several numbers."""
+        return m.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def flatten(self, start_axis: int = 0) -> Any:
+        """The axes from `start_axis` on folded into one."""
+        kept = self.shape[:start_axis] if start_axis >= 0 else self.shape[: self.ndim + start_axis]
+        return m.reshape(self, (*kept, -1)) if self.size else m.reshape(self, (*kept, _product(self.shape[len(kept) :])))
+
+    def squeeze(self, axis: Axis = None) -> Any:
+        """`pullback.squeeze`."""
+        return m.squeeze(self, axis=axis)
+
+    def astype(self, dtype: Any) -> Any:
+        """`pullback.astype`."""
+        return m.astype(self, dtype)
+
+    def float(self) -> Any:
+        """The tensor in float32."""
+        return m.astype(self, np.float32)
+
+    def double(self) -> Any:
+        """The tensor in float64."""
+        return m.astype(self, np.float64)
+
+    def to(self, target: Any) -> Any:
+        """The tensor on a device (only "cpu" so far) or in a dtype."""
+        return self if is_device(target) else m.astype(self, target)
+
+    def pow(self, exponent: Any) -> Any:
+        """`pullback.pow`."""
+        return m.pow(self, exponent)
+
+    def abs(self) -> Any:
+        """`pullback.abs`."""
+        return m.abs(self)
+
+    def exp(self) -> Any:
+        """`pullback.exp`."""
+        return m.exp(self)
+
+    def log(self) -> Any:
+        """`pullback.log`."""
+        return m.log(self)
+
+    def sqrt(self) -> Any:
+        """`pullback.sqrt`."""
+        return m.sqrt(self)
+
+    def tanh(self) -> Any:
+        """`pullback.tanh`."""
+        return m.tanh(self)
+
+    def sigmoid(self) -> Any:
+        """`pullback.sigmoid`."""
+        return m.sigmoid(self)
+
+    def relu(self) -> Any:
+        """`pullback.relu`."""
+        return m.relu(self)
+
+    def softmax(self, axis: int = -1) -> Any:
+        """`pullback.softmax`."""
+        return m.softmax(self, axis=axis)
+
+    def log_softmax(self, axis: int = -1) -> Any:
+        """`pullback.log_softmax`."""
+        return m.log_softmax(self, axis=axis)
+
+    def matmul(self, other: Any) -> Any:
+        """`pullback.matmul`."""
+        return m.matmul(self, other)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """`pullback.clip`."""
+        return m.clip(self, min, max)
+
+    # ------------------------------------------------------------------------------- protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from .interop.numpy_protocol import ufunc_call
+
+        return ufunc_call(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from .interop.numpy_protocol import function_call
+
+        return function_call(function, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import pullback
+
+        return pullback
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return numbers_of(self).__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return numbers_of(self).__dlpack_device__()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a tensor is not pickled; save weights with pullback.save, arrays with numpy.save(x.numpy())")
+
+    def __copy__(self) -> Tensor:
+        return self._duplicate()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        memo[id(self)] = copied = self._duplicate()
+        return copied
+
+    def _duplicate(self) -> Tensor:
+        if not self.is_leaf or self._owner is not TAPE:
+            raise GradientError("only a leaf can be copied with the copy module; use x.clone() or x.detach()")
+        copied = type(self)(TAPE, np.array(numbers_of(self))[()])
+        if self._payload.__class__ is Cell:
+            copied.requires_grad_(self.requires_grad)
+        return copied
+
+
+wear(Tensor)
+
+
+class At:
+    """What `x.at` returns: `x.at[i].set(v)` and `x.at[i].add(v)`."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x
+
+    def __getitem__(self, index: Index) -> Spot:
+        return Spot(self.x, index)
+
+
+class Spot:
+    """A place in a tensor, chosen by `x.at[i]`."""
+
+    __slots__ = ("index", "x")
+
+    def __init__(self, x: Tensor, index: Index) -> None:
+        self.x = x
+        self.index = index
+
+    def set(self, new: Any) -> Any:
+        """Return a copy of the tensor with `new` at this place."""
+        return m.index_set(self.x, self.index, new)
+
+    def add(self, new: Any) -> Any:
+        """Return a copy of the tensor with `new` added at this place; repeated indices add up."""
+        return m.index_add(self.x, self.index, new)
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, *, device: str = "cpu") -> Tensor:
+    """Make a tensor from an array, a number or nested lists; the numbers are copied.
+
+    Arrays keep their dtype; Python floats take the default dtype. Raises TypeError when `data` does not
+    hold numbers, DtypeError when `requires_grad` is asked of integers.
+
+    >>> import pullback as pb
+    >>> pb.tensor([[1.0, 2.0]]).shape
+    (1, 2)
+    """
+    is_device(device)
+    a = _numbers(data, dtype)
+    t = Tensor(TAPE, np.array(a, order="C")[()])
+    return t.requires_grad_() if requires_grad else t
+
+
+def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None, device: str = "cpu") -> Tensor:
+    """Return `data` as a tensor, without a copy where that is possible (the array must not be changed then)."""
+    is_device(device)
+    if isinstance(data, Tensor) and not copy:
+        return data if dtype is None or data.dtype == np.dtype(dtype) else data.astype(dtype)
+    a = _numbers(data, dtype)
+    return Tensor(TAPE, a.copy()[()] if copy else a[()])
+
+
+def value(x: float, dtype: Any = None) -> Tensor:
+    """Make a scalar that gradients are computed for, in the manner of a scalar engine.
+
+    >>> import pullback as pb
+    >>> a, b = pb.value(2.0), pb.value(3.0)
+    >>> (a * b + a).backward()
+    >>> a.grad.item(), b.grad.item()
+    (4.0, 2.0)
+    """
+    a = np.asarray(x, dtype=default_dtype() if dtype is None else dtype)
+    if a.ndim:
+        raise ShapeError(f"value: expected one number, got an array of shape {a.shape}; use pb.tensor")
+    return Tensor(TAPE, a[()]).requires_grad_()
+
+
+def device(name: str) -> str:
+    """Return the name of a device after checking that it exists: only "cpu" so far."""
+    if name != "cpu":
+        raise ValueError(f"device: only 'cpu' exists so far, got {name!r}")
+    return name
+
+
+def is_device(target: Any) -> bool:
+    """Return whether `target` names the CPU; raises ValueError for another device, False for a dtype."""
+    if isinstance(target, str):
+        try:
+            np.dtype(target)
+        except TypeError:
+            device(target)
+            return True
+    return False
+
+
+def _numbers(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
+    if isinstance(data, Value):
+        a = numbers_of(data)
+    elif isinstance(data, list | tuple) and any(isinstance(x, Value) for x in data):
+        a = np.stack([numbers_of(x) for x in data])
+    else:
+        try:
+            a = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"tensor: data is a ragged sequence: {error}") from None
+        python_numbers = not hasattr(data, "dtype") and not hasattr(data, "__array__")
+        if dtype is None and python_numbers and a.dtype == np.float64 and not _holds_arrays(data):
+            a = a.astype(default_dtype())
+    if a.dtype.kind not in "biufc":
+        raise TypeError(f"tensor: data must hold numbers, got {type(data).__name__} of dtype {a.dtype}")
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
+    return a if dtype is None else a.astype(dtype)
+
+
+def _holds_arrays(data: Any) -> bool:
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def _spec(x: Value) -> Spec:
+    payload = x._payload
+    if payload.__class__ is Cell:
+        payload = payload.read()
+    elif x._owner is not TAPE:
+        return x._owner.spec(x)
+    return Spec(payload.shape, payload.dtype)
+
+
+def _grad_cell(x: Value) -> Cell | None:
+    link = x._link
+    return link.grad if x._owner is TAPE and isinstance(link, Leaf | Node) else None
+
+
+def _fitting(name: str, new: Any, spec: Spec) -> Any:
+    """Return the array of `new` after checking that it has the shape; numbers are spread, dtypes cast."""
+    if isinstance(new, Value):
+        if new._owner is not TAPE:
+            raise GradientError(f"{name}: the new value belongs to {new._owner.described}")
+        new = new._payload.read() if new._payload.__class__ is Cell else new._payload
+    if isinstance(new, int | float) and not isinstance(new, np.generic):
+        return np.full(spec.shape, new, spec.dtype)[()]
+    have = spec_of(new)
+    if have.shape != spec.shape:
+        raise ShapeError(f"{name}: expected the shape {spec.shape} of the tensor, got {have.shape}")
+    if isinstance(new, Value):
+        return new if have.dtype == spec.dtype else m._cast(new, dtype=spec.dtype)
+    return np.array(new, dtype=spec.dtype)[()] if not isinstance(new, np.ndarray) or have.dtype != spec.dtype else new
+
+
+def _refused(what: str, wrong: str, right: str) -> InPlaceError:
+    return InPlaceError(
+        f"{what} is a value and cannot be changed in place: other results may depend on it.\n"
+        f"  wrong:  {wrong}\n  right:  {right}"
+    )
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for n in shape:
+        product *= n
+    return product

@@ -1,0 +1,351 @@
+"""trace: record a function once as a graph of mappings, with its state found automatically, and replay it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.cell import Cell, storing
+from ..core.errors import TraceError
+from ..core.interpret import EVALUATE, Interpreter, current, escaped, interpreting
+from ..core.mapping import Mapping
+from ..core.spec import Spec, spec_of
+from ..core.value import Face, Value
+from .arguments import array_leaf
+from .reverse import TAPE, Leaf, Tape, present
+
+__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "trace"]
+
+
+class Symbol:
+    """A value that is only known when the graph runs: its number in the graph, and its spec."""
+
+    __slots__ = ("index", "spec")
+
+    def __init__(self, index: int, spec: Spec) -> None:
+        self.index = index
+        self.spec = spec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the value."""
+        return self.spec.dtype
+
+    def __repr__(self) -> str:
+        return f"%{self.index}:{self.spec}"
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One application of a mapping in a graph. Inputs are symbols or constants."""
+
+    mapping: Mapping
+    inputs: tuple[Any, ...]
+    static: dict[str, Any]
+    outputs: tuple[Symbol, ...]
+    several: bool
+
+    def __str__(self) -> str:
+        outs = ", ".join(map(repr, self.outputs))
+        ins = ", ".join(repr(x) if isinstance(x, Symbol) else f"const {spec_of(x)}" for x in self.inputs)
+        static = "".join(f" {k}={v}" for k, v in self.static.items())
+        return f"{outs} = {self.mapping.name}({ins}){static}"
+
+
+@dataclass
+class Graph:
+    """A recorded function: inputs, equations in order, outputs; and the cells it reads and writes.
+
+    `guards` are the values of static cells (None, flags, …) and the specs of array cells under which the
+    recording is valid.
+    """
+
+    inputs: list[Symbol]
+    equations: list[Equation]
+    outputs: list[Any]
+    structure: tree.Structure
+    reads: dict[Cell, Symbol]
+    writes: dict[Cell, Any]
+    guards: list[tuple[Cell, Any]]
+    releases: list[tuple[int, ...]] = field(default_factory=list)
+
+    def valid(self) -> bool:
+        """Return whether the cells are as they were when the graph was recorded."""
+        return all(_signature(cell) == signature for cell, signature in self.guards)
+
+    def __str__(self) -> str:
+        head = f"inputs: {self.inputs}"
+        state = [f"read {cell.name or 'cell'}: {symbol!r}" for cell, symbol in self.reads.items()]
+        body = [str(equation) for equation in self.equations]
+        tail = [f"write {cell.name or 'cell'}: {value!r}" for cell, value in self.writes.items()]
+        return "\n".join([head, *state, *body, *tail, f"outputs: {self.outputs}"])
+
+    def run(self, arguments: Sequence[Any]) -> Any:
+        """Run the equations on `arguments` in the present context, then write the cells together."""
+        values: dict[int, Any] = {s.index: x for s, x in zip(self.inputs, arguments, strict=True)}
+        for cell, symbol in self.reads.items():
+            values[symbol.index] = cell.read()
+        direct = current() is TAPE and not any(_on_tape(x) for x in arguments)
+        if direct:
+            for index, x in values.items():
+                values[index] = _peel(x)
+        for equation, released in zip(self.equations, self.releases, strict=True):
+            xs = [values[x.index] if x.__class__ is Symbol else x for x in equation.inputs]
+            mapping = equation.mapping
+            ys = mapping.evaluate(*xs, **equation.static) if direct else mapping(*xs, **equation.static)
+            for symbol, y in zip(equation.outputs, ys if equation.several else (ys,), strict=True):
+                values[symbol.index] = y
+            for index in released:
+                del values[index]
+
+        def known(x: Any) -> Any:
+            return values[x.index] if isinstance(x, Symbol) else x
+
+        new = [(cell, _peel(known(value))) for cell, value in self.writes.items()]
+        outputs = [present(known(x)) for x in self.outputs]
+        for cell, value in new:
+            cell.write(value)
+        return tree.unflatten(self.structure, outputs)
+
+
+class Trace(Interpreter):
+    """Records mappings applied to symbols; it is also the store that turns cells into inputs and outputs."""
+
+    described = "a traced step"
+
+    def __init__(self) -> None:
+        super().__init__(EVALUATE)
+        self.count = 0
+        self.equations: list[Equation] = []
+        self.reads: dict[Cell, Symbol] = {}
+        self.writes: dict[Cell, Any] = {}
+        self.guards: dict[Cell, Any] = {}
+
+    def over(self, below: Interpreter | None) -> Trace:
+        return self
+
+    def symbol(self, spec: Spec) -> Symbol:
+        """Return a new symbol."""
+        self.count += 1
+        return Symbol(self.count - 1, Spec(spec.shape, spec.dtype))
+
+    def spec(self, value: Value) -> Spec:
+        symbol: Symbol = value._payload
+        return symbol.spec
+
+    def concrete(self, value: Value) -> Any:
+        raise TraceError(
+            "trace: this value is only known when the traced step runs, so Python cannot branch on it, print it or "
+            "read it as a number while the step is recorded.\n"
+            "  wrong:  if loss > 10: loss = loss * 0.1\n"
+            "  right:  loss = pb.where(loss > 10, loss * 0.1, loss), or return the value and read it outside"
+        )
+
+    def apply(self, mapping: Mapping, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        inputs: list[Any] = []
+        symbolic = False
+        for x in args:
+            if isinstance(x, Value):
+                if x._owner is not self:
+                    raise escaped(mapping.name, x)
+                symbolic = True
+                inputs.append(x._payload)
+            else:
+                inputs.append(x)
+        if not symbolic:
+            return EVALUATE.apply(mapping, args, static)
+        if mapping.spec is None:
+            assert mapping.body is not None, f"{mapping.name} has neither a spec nor a body"
+            with interpreting(self):
+                return mapping.body(*args, **static)
+        spec = mapping.spec(*(x.spec if x.__class__ is Symbol else spec_of(x) for x in inputs), **static)
+        several = spec.__class__ is tuple
+        outputs = tuple(self.symbol(s) for s in (spec if several else (spec,)))
+        self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several))
+        boxes = tuple(Face.new(self, symbol) for symbol in outputs)
+        return boxes if several else boxes[0]
+
+    def read(self, cell: Cell) -> Any:
+        """Return what the step sees in `cell`: what it wrote, else a new input; static values as they are."""
+        if cell in self.writes:
+            return self.writes[cell]
+        if cell not in self.guards:
+            self.guards[cell] = _signature(cell)
+        value = cell.value
+        if not _is_array(value):
+            return value
+        if cell not in self.reads:
+            self.reads[cell] = self.symbol(spec_of(value))
+        return Face.new(self, self.reads[cell])
+
+    def write(self, cell: Cell, value: Any) -> None:
+        """Take `value` as what the step leaves in `cell`."""
+        old = cell.value
+        if _is_array(old) and (_is_array(value) or isinstance(value, Value)) and spec_of(old) != spec_of(value):
+            raise TraceError(
+                f"trace: the cell {cell.name!r} changes its type inside the step, from {spec_of(old)} to "
+                f"{spec_of(value)}; a replay would need another recording each time"
+            )
+        self.writes[cell] = value
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def _signature(cell: Cell) -> Any:
+    value = cell.value
+    return (spec_of(value) if _is_array(value) else ("static", value), cell.mark)
+
+
+def _on_tape(x: Any) -> bool:
+    return isinstance(x, Value) and (x._owner is not TAPE or x._link is not None)
+
+
+def _peel(x: Any) -> Any:
+    """Return the array of a tensor, cut off from its graph."""
+    if isinstance(x, Value) and x._owner is TAPE:
+        payload = x._payload
+        return payload.read() if payload.__class__ is Cell else payload
+    return x
+
+
+class Traced:
+    """A function recorded once per signature and replayed afterwards. Made by `pullback.trace`."""
+
+    def __init__(self, function: Callable[..., Any], max_traces: int) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.max_traces = max_traces
+        self.graphs: dict[Any, list[Graph]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, structure = tree.flatten((args, kwargs))
+        static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
+        dynamic = [array_leaf(x, f"trace: argument leaf {i}") for i, x in enumerate(leaves) if _is_dynamic(x)]
+        signature = (structure, tuple(map(_hashable, static)), tuple(spec_of(x) for x in dynamic))
+        known = self.graphs.setdefault(signature, [])
+        graph = next((g for g in known if g.valid()), None)
+        if graph is None:
+            if sum(map(len, self.graphs.values())) >= self.max_traces:
+                raise TraceError(
+                    f"trace: {self.function.__name__!r} was recorded {self.max_traces} times already, each time for "
+                    f"other shapes, static arguments or state. Pass what changes as an array, or raise max_traces."
+                )
+            graph = self._record(static, structure, dynamic)
+            known.append(graph)
+        return graph.run(dynamic)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Return the graph for a call with these arguments, without running it."""
+        leaves, structure = tree.flatten((args, kwargs))
+        static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
+        dynamic = [array_leaf(x, f"trace: argument leaf {i}") for i, x in enumerate(leaves) if _is_dynamic(x)]
+        return self._record(static, structure, dynamic)
+
+    def _record(self, static: list[Any], structure: tree.Structure, dynamic: list[Any]) -> Graph:
+        level = Trace()
+        symbols = [level.symbol(spec_of(x)) for x in dynamic]
+        top = Tape(level, TAPE, since=Leaf().serial)
+        boxes = iter(
+            Face.new(TAPE, Face.new(level, symbol), Leaf(Cell(None)) if _wants_grad(x) else None)
+            for symbol, x in zip(symbols, dynamic, strict=True)
+        )
+        leaves = [next(boxes) if x is _DYNAMIC else x for x in static]
+        args, kwargs = tree.unflatten(structure, leaves)
+        with interpreting(top), storing(level):
+            result = self.function(*args, **kwargs)
+        outputs, out_structure = tree.flatten(result)
+        return _finish(level, symbols, [_to_symbol(level, y) for y in outputs], out_structure)
+
+
+def _finish(level: Trace, inputs: list[Symbol], outputs: list[Any], structure: tree.Structure) -> Graph:
+    """Drop equations whose results nobody needs, and note where each value is used last."""
+    writes = {cell: _to_symbol(level, value) for cell, value in level.writes.items()}
+    needed = {x.index for x in [*outputs, *writes.values()] if isinstance(x, Symbol)}
+    kept_to_the_end = set(needed)
+    equations: list[Equation] = []
+    releases: list[tuple[int, ...]] = []
+    for equation in reversed(level.equations):
+        if not any(symbol.index in needed for symbol in equation.outputs):
+            continue
+        last_uses = dict.fromkeys(
+            x.index for x in equation.inputs if isinstance(x, Symbol) and x.index not in needed
+        )
+        unused = [s.index for s in equation.outputs if s.index not in needed]
+        equations.append(equation)
+        releases.append((*last_uses, *unused))
+        needed.update(last_uses)
+    equations.reverse()
+    releases.reverse()
+    assert kept_to_the_end <= needed
+    reads = {cell: symbol for cell, symbol in level.reads.items() if symbol.index in needed}
+    return Graph(inputs, equations, outputs, structure, reads, writes, list(level.guards.items()), releases)
+
+
+def _to_symbol(level: Trace, y: Any) -> Any:
+    """Return the symbol behind a result of a traced function; constants stay constants."""
+    y = _peel(y)
+    if isinstance(y, Value):
+        if y._owner is not level:
+            raise escaped("trace", y)
+        return y._payload
+    return y
+
+
+class _Dynamic:
+    def __repr__(self) -> str:
+        return "dynamic"
+
+
+_DYNAMIC = _Dynamic()
+
+
+def _is_dynamic(x: Any) -> bool:
+    return isinstance(x, Value | np.ndarray | np.generic) or (isinstance(x, int | float) and not isinstance(x, bool))
+
+
+def _hashable(x: Any) -> Any:
+    try:
+        hash(x)
+    except TypeError:
+        raise TraceError(
+            f"trace: an argument of type {type(x).__name__} is neither an array nor hashable, so it cannot belong to "
+            f"the signature. Pass arrays, numbers, or containers of them."
+        ) from None
+    return x
+
+
+def _wants_grad(x: Any) -> bool:
+    return isinstance(x, Value) and x._owner is TAPE and x._link is not None
+
+
+def trace(function: Callable[..., Any] | None = None, *, max_traces: int = 64) -> Any:
+    """Record a function as a graph of mappings on its first call, and replay the graph afterwards.
+
+    Arrays and numbers among the arguments are inputs; everything else belongs to the signature, together
+    with the shapes, the dtypes and the static state (train or eval mode, frozen parameters): a new
+    signature is recorded once more. State (parameters, optimiser slots, random counters, `.grad`) is
+    found automatically, and is written together after a run has succeeded. Replay equals eager execution
+    bit for bit.
+
+    Raises TraceError when the function asks for a number behind a traced value.
+
+    >>> import pullback as pb
+    >>> step = pb.trace(lambda x: pb.sum(x * x))
+    >>> float(step(pb.tensor([1.0, 2.0]))), float(step(pb.tensor([3.0, 4.0])))
+    (5.0, 25.0)
+    """
+    if function is None:
+        return functools.partial(trace, max_traces=max_traces)
+    return Traced(function, max_traces)
