@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping as ReadOnlyDict
+from collections.abc import Callable
+from collections.abc import Mapping as ReadOnlyDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ BOTH = Uses(inputs=True, output=True)
 
 
 @dataclass(frozen=True)
-class unsupported:  # noqa: N801  # reads as a word in a declaration
+class unsupported:  # reads as a word in a declaration
     """Stands where a facet would stand, and says why there is none. Using it raises `UnsupportedError`."""
 
     reason: str
@@ -45,8 +46,8 @@ class Mapping:
 
     - `evaluate(*xs, **static)`: the value, on plain arrays.
     - `spec(*specs, **static)`: shape and dtype of the value.
-    - `pullback(g, y, *xs, needs, **static)`: one cotangent per input, or None for zero. `needs[i]` says
-      whether input i wants one. What `uses` does not name arrives as a `Spec` instead of numbers.
+    - `pullback(g, y, *xs, needs, **static)`: one cotangent per input, or None for zero. `needs[i]` is
+      true when input i wants one. What `uses` does not name arrives as a `Spec` instead of numbers.
     - `pushforward(ts, y, *xs, **static)`: the tangent of the value; a tangent None is zero.
     - `batch(batched, xs, **static)`: the value with a new axis 0, where `batched[i]` says whether `xs[i]`
       carries that axis.

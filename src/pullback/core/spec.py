@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Spec", "default_dtype", "dtype_of", "ndim_of", "operand", "result_dtype", "set_default_dtype", "shape_of", "spec_of", "stand_in"]
+__all__ = [
+    "Spec",
+    "default_dtype",
+    "dtype_of",
+    "ndim_of",
+    "operand",
+    "result_dtype",
+    "set_default_dtype",
+    "shape_of",
+    "spec_of",
+    "stand_in",
+]
 
 Shape = tuple[int, ...]
 
@@ -48,10 +59,11 @@ class Spec:
 
 def spec_of(x: Any) -> Spec:
     """Return the `Spec` of an array, a number, a tensor or a `Spec` itself."""
-    if x.__class__ is Spec:
-        return x  # type: ignore[no-any-return]  # just tested
-    if x.__class__ in _WEAK:
-        return Spec((), np.result_type(x), x.__class__)
+    if isinstance(x, Spec):
+        return x
+    kind: Any = x.__class__
+    if kind in _WEAK:
+        return Spec((), np.result_type(x), kind)
     try:
         return Spec(x.shape, x.dtype)
     except AttributeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from ..core import space
 from ..core.cell import Cell
 from ..core.errors import GradientError, ShapeError
-from ..core.interpret import interpreting
+from ..core.interpret import current, interpreting
 from ..core.spec import spec_of
 from ..core.value import Face, Value
-from .reverse import TAPE, Leaf, Node, Part, tape, walk_back
+from .reverse import TAPE, Leaf, Node, Part, tape, tape_over, walk_back
 
-__all__ = ["add_hook", "backward", "gradient_of"]
+__all__ = ["add_hook", "backward", "numbers_of", "retain_grad"]
 
 
 def backward(root: Value, gradient: Any, retain_graph: bool | None, create_graph: bool) -> None:
@@ -34,12 +34,6 @@ def backward(root: Value, gradient: Any, retain_graph: bool | None, create_graph
         updates.append((leaf.grad, total))
     for cell, total in updates:
         cell.write(total)
-
-
-def gradient_of(root: Value, inputs: Sequence[Value], gradient: Any, retain_graph: bool, create_graph: bool) -> list[Any]:
-    """Return the gradients of `root` with respect to leaf tensors without touching their `.grad`; None is zero."""
-    found = _walk(root, gradient, retain_graph, create_graph)
-    return [found.get(x._link) for x in inputs]
 
 
 def _walk(root: Value, gradient: Any, retain: bool, create: bool) -> dict[Leaf, Any]:
@@ -97,9 +91,8 @@ def add_hook(x: Value, hook: Callable[[Any], Any]) -> Callable[[], None]:
         raise GradientError("register_hook: a hook on one of several outputs is not kept; hook the result of x * 1")
 
     def call(g: Any) -> Any:
-        level = tape()
         boxed = g if isinstance(g, Value) and g._owner is TAPE else Face.new(TAPE, g)
-        with interpreting(level):
+        with interpreting(tape_over(current())):
             answer = hook(boxed)
         if answer is None:
             return g

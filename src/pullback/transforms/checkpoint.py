@@ -96,7 +96,7 @@ class _Remembered:
         self.values = dict(seen)
 
     def read(self, cell: Cell) -> Any:
-        return self.values[cell] if cell in self.values else cell.value
+        return self.values.get(cell, cell.value)
 
     def write(self, cell: Cell, value: Any) -> None:
         self.values[cell] = value

@@ -16,7 +16,7 @@ from ..core.value import Face
 from .arguments import array_leaf, differentiable_leaf, leaf_name
 from .batch import vmap
 from .forward import jvp, push
-from .reverse import Leaf, Reverse, lower, present, walk_back
+from .reverse import Leaf, Reverse, lower, present, settle, walk_back
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad", "vjp"]
 
@@ -192,7 +192,7 @@ def _rows(pullback: Callable[..., Any], ys: list[Any], out_structure: Any, xs: l
             return tuple(tree.leaves(pullback(tree.unflatten(out_structure, gs))))
 
         columns = vmap(pull_one)(basis) if spec.size else [space.zeros(_stack_spec(0, x)) for x in xs]
-        rows.append([_reshape(c, spec.shape + spec_of(x).shape) for c, x in zip(columns, xs, strict=True)])
+        rows.append([space.reshape(c, spec.shape + spec_of(x).shape) for c, x in zip(columns, xs, strict=True)])
     return rows
 
 
@@ -211,16 +211,12 @@ def _columns(function: Callable[..., Any], xs: list[Any], structure: Any, ys: li
 
         columns = vmap(push_one, out_axes=-1)(basis) if spec.size else [space.zeros(_stack_spec(0, y)) for y in ys]
         for j, (column, y) in enumerate(zip(columns, ys, strict=True)):
-            blocks[j].append(_reshape(column, spec_of(y).shape + spec.shape))
+            blocks[j].append(space.reshape(column, spec_of(y).shape + spec.shape))
     return blocks
 
 
 def _stack_spec(count: int, like: Any) -> Any:
     return np.empty((count, *spec_of(like).shape), spec_of(like).dtype)
-
-
-def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
-    return space.reshape(x, shape)
 
 
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -254,7 +250,7 @@ def _argument_numbers(name: str, argnums: int | Sequence[int], count: int) -> li
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
     for i in numbers:
         if not isinstance(i, int) or not -count <= i < count:
-            raise ValueError(f"{name}: argnums={argnums!r}, but the function was called with {count} positional arguments")
+            raise ValueError(f"{name}: argnums is {argnums!r}, but the function was called with {count} arguments")
     return [i % count for i in numbers]
 
 
@@ -275,13 +271,13 @@ def _cotangent(g: Any, value: Any, index: int) -> Any:
 
 def _dense(gs: list[Any], xs: list[Any], taken: list[Any]) -> list[Any]:
     """Put zeros where a gradient is symbolic zero, and make sure that no two gradients share memory."""
-    seen = list(taken)
+    seen = [settle(g) for g in taken]
     dense = []
     for g, x in zip(gs, xs, strict=True):
         if g is None:
             g = space.zeros(x)
         else:
-            g = space.own(g, seen)
+            g = space.own(settle(g), seen)
         seen.append(g)
         dense.append(present(g))
     return dense

@@ -36,8 +36,19 @@ _serials = count(1)
 _next_serial = _serials.__next__
 _NO_STATIC: dict[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parents[1])
-_is_ours: dict[str, bool] = {}
 _ndarray = np.ndarray
+_SCALARS = frozenset({np.float32, np.float64})
+
+
+class _Ours(dict[str, bool]):
+    """Whether a file belongs to the package: asked for every node, so remembered."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = answer = file.startswith(_PACKAGE)
+        return answer
+
+
+_is_ours = _Ours().__getitem__
 
 
 class Leaf:
@@ -61,7 +72,7 @@ class Node:
         mapping: Mapping,
         static: dict[str, Any],
         links: Sequence[Any],
-        inputs: Sequence[Any] | None,
+        inputs: tuple[Any, ...] | None,
         output: Any,
         code: CodeType,
         lasti: int,
@@ -129,7 +140,7 @@ class Reverse(Interpreter):
 
     def with_(self, **changes: Any) -> Reverse:
         """Return the same floor with some of its settings changed."""
-        settings = {
+        settings: dict[str, Any] = {
             "below": self.below,
             "key": self.key,
             "recording": self.recording,
@@ -163,23 +174,21 @@ class Reverse(Interpreter):
         """Return `y` linked to a new node of the graph."""
         uses = mapping.uses
         if not uses.inputs:
-            values = [_hold(v) for v in values]
+            for i, v in enumerate(values):
+                if v.__class__ not in _SCALARS:
+                    values[i] = _hold(v)
         frame = sys._getframe(2)
-        while (name := frame.f_code.co_filename) and (ours := _is_ours.get(name)) is not False:
-            if ours is None:
-                _is_ours[name] = ours = name.startswith(_PACKAGE)
-                if not ours:
-                    break
-            if frame.f_back is None:
-                break
+        code = frame.f_code
+        while _is_ours(code.co_filename) and frame.f_back is not None:
             frame = frame.f_back
+            code = frame.f_code
         node = Node(
             mapping,
             static or _NO_STATIC,
-            links,
-            values,
-            y if uses.output else _hold(y),
-            frame.f_code,
+            tuple(links),
+            tuple(values),
+            y if uses.output or y.__class__ in _SCALARS else _hold(y),
+            code,
             frame.f_lasti,
         )
         if self.replay is not None:
@@ -274,6 +283,11 @@ def tape(top: Interpreter | None = None) -> Reverse:
     raise GradientError("tensors cannot be differentiated here: this code runs below the tape, on plain arrays")
 
 
+def tape_over(top: Interpreter) -> Interpreter:
+    """Return `top`, with a tape that records nothing put on it if there is none: a place to use tensors in."""
+    return top if any(level.key is TAPE for level in levels(top)) else Tape(top, TAPE, recording=False)
+
+
 # ------------------------------------------------------------------------------------------ the way back
 
 
@@ -305,7 +319,7 @@ def walk_back(
             found[node] = g
             continue
         inputs = node.inputs
-        if inputs.__class__ is not list:
+        if inputs.__class__ is not tuple:
             inputs = _recall(node)
         if serial <= since:
             raise GradientError(
@@ -322,11 +336,9 @@ def walk_back(
             if mapping.pullback is None:
                 gs = _body_pullback(mapping, g, inputs, node.static)
             elif mapping.outputs is not None:
-                gs = mapping.pullback(
-                    tuple(g), output, *inputs, needs=[n is not None for n in links], **node.static
-                )
+                gs = mapping.pullback(tuple(g), output, *inputs, needs=links, **node.static)
             else:
-                gs = mapping.pullback(g, output, *inputs, needs=[n is not None for n in links], **node.static)
+                gs = mapping.pullback(g, output, *inputs, needs=links, **node.static)
         except Exception as error:
             error.add_note(f"on the way back through {mapping.name}, which was recorded at {_place(node)}")
             raise
@@ -334,9 +346,7 @@ def walk_back(
             if link is None or gx is None:
                 continue
             kind = gx.__class__
-            if kind is not x.__class__ or kind is _ndarray:
-                gx = fit(gx, x)
-            elif isinstance(gx, Value):
+            if kind is not x.__class__ or kind is _ndarray or isinstance(gx, Value):
                 gx = fit(gx, x)
             if link.__class__ is Part:
                 _deliver(link, gx, heap, targets, pending)
@@ -368,17 +378,24 @@ def _deliver(link: Any, g: Any, heap: list[int], targets: dict[int, Any], pendin
         targets[at] = link
 
 
-def _relink(level: Reverse, node: Node) -> tuple[list[Any], Any]:
+def _relink(level: Reverse, node: Node) -> tuple[tuple[Any, ...], Any]:
     key = level.key
     assert node.inputs is not None
-    inputs = [
+    inputs = tuple(
         Face.new(key, x, link) if link is not None and x.__class__ is not Spec else x
         for x, link in zip(node.inputs, node.links, strict=True)
-    ]
+    )
     y = node.output
     if y.__class__ is tuple:
         return inputs, tuple(Face.new(key, part, Part(node, i)) for i, part in enumerate(y))
     return inputs, (y if y.__class__ is Spec else Face.new(key, y, node))
+
+
+def settle(x: Any) -> Any:
+    """Return the plain array of a tensor that depends on nothing; anything else as it is."""
+    if isinstance(x, Value) and x._owner is TAPE and x._link is None and x._payload.__class__ is not Cell:
+        return x._payload
+    return x
 
 
 def present(x: Any) -> Any:
@@ -425,7 +442,7 @@ def lower(level: Interpreter, x: Any) -> tuple[Any, Any]:
     return x, None
 
 
-def _recall(node: Node) -> list[Any]:
+def _recall(node: Node) -> tuple[Any, ...]:
     """Return the inputs of a node that dropped them: recomputed if it is checkpointed, else an error."""
     if node.inputs is not None:
         return node.inputs.restore(node)  # type: ignore[attr-defined, no-any-return]  # a checkpoint's promise

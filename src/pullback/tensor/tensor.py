@@ -1,4 +1,4 @@
-"""Tensor: an array with operators, `.backward()` and `.grad`. Sugar only; there is no mathematics here."""
+"""The tensor: what it is, its gradients, and how it is assigned to."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from . import mappings as m
-from .core.cell import Cell
-from .core.errors import DtypeError, GradientError, InPlaceError, ShapeError
-from .core.spec import Spec, default_dtype, spec_of
-from .core.value import Value, wear
-from .transforms.backward import add_hook, backward, numbers_of, retain_grad
-from .transforms.reverse import TAPE, Leaf, Node, Part, tape
+from .. import mappings as m
+from ..core.cell import Cell
+from ..core.errors import DtypeError, GradientError, InPlaceError, ShapeError
+from ..core.spec import Spec, default_dtype, spec_of
+from ..core.value import Value, wear
+from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
+from ..transforms.reverse import TAPE, Leaf, Node, Part, tape
+from .at import At
+from .operators import Operators
 
-__all__ = ["Tensor", "asarray", "device", "tensor", "value"]
+__all__ = ["Tensor"]
 
 Index = Any
 Axis = int | Sequence[int] | None
 
 
-class Tensor(Value):
+class Tensor(Operators):
     """An array on the tape: it knows how it was computed, and can be asked for gradients.
 
     Made by `pullback.tensor`, `pullback.asarray` and by every mapping. Its numbers never change under
@@ -35,8 +37,6 @@ class Tensor(Value):
     """
 
     __slots__ = ()
-    __array_priority__ = 1000
-    __hash__ = object.__hash__
 
     # ------------------------------------------------------------------------------- what it is
 
@@ -294,236 +294,15 @@ class Tensor(Value):
         """Functional assignment: `x.at[i].set(v)` is a copy of `x` with other values at `i`; also `.add(v)`."""
         return At(self)
 
-    # ------------------------------------------------------------------------------- operators
-
-    def __add__(self, other: Any) -> Any:
-        return m.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return m.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return m.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return m.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return m.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return m.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return m.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return m.divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return m.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return m.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return m.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return m.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return m.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return m.pow(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return m.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return m.matmul(other, self)
-
-    def __neg__(self) -> Any:
-        return m.negative(self)
-
-    def __pos__(self) -> Any:
-        return m.positive(self)
-
-    def __abs__(self) -> Any:
-        return m.abs(self)
-
-    def __invert__(self) -> Any:
-        return m.bitwise_invert(self)
-
-    def __and__(self, other: Any) -> Any:
-        return m.bitwise_and(self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return m.bitwise_or(self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return m.bitwise_xor(self, other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __eq__(self, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else m.equal(self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else m.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return m.less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return m.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return m.greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return m.greater_equal(self, other)
-
-    def __getitem__(self, index: Index) -> Any:
-        return m.getitem(self, index)
-
-    # ------------------------------------------------------------------------------- methods
-
-    @property
-    def T(self) -> Any:
-        """The transpose of a matrix."""
-        if self.ndim != 2:
-            raise ShapeError(f"T: only a matrix has one transpose, this tensor has shape {self.shape}; use .mT")
-        return m.permute_dims(self, (1, 0))
-
-    @property
-    def mT(self) -> Any:
-        """The tensor with its last two axes swapped."""
-        return m.matrix_transpose(self)
-
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """`pullback.sum`."""
-        return m.sum(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """`pullback.mean`."""
-        return m.mean(self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """`pullback.max`."""
-        return m.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """`pullback.min`."""
-        return m.min(self, axis=axis, keepdims=keepdims)
-
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """`pullback.prod`."""
-        return m.prod(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-        """`pullback.var`."""
-        return m.var(self, axis=axis, correction=correction, keepdims=keepdims)
-
-    def std(self, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Any:
-        """`pullback.std`."""
-        return m.std(self, axis=axis, correction=correction, keepdims=keepdims)
-
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """`pullback.argmax`."""
-        return m.argmax(self, axis=axis, keepdims=keepdims)
-
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
-        """`pullback.argmin`."""
-        return m.argmin(self, axis=axis, keepdims=keepdims)
-
-    def reshape(self, *shape: Any) -> Any:
-        """`pullback.reshape`; the shape as a tuple or as several numbers."""
-        return m.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def flatten(self, start_axis: int = 0) -> Any:
-        """The axes from `start_axis` on folded into one."""
-        kept = self.shape[:start_axis] if start_axis >= 0 else self.shape[: self.ndim + start_axis]
-        return m.reshape(self, (*kept, -1)) if self.size else m.reshape(self, (*kept, _product(self.shape[len(kept) :])))
-
-    def squeeze(self, axis: Axis = None) -> Any:
-        """`pullback.squeeze`."""
-        return m.squeeze(self, axis=axis)
-
-    def astype(self, dtype: Any) -> Any:
-        """`pullback.astype`."""
-        return m.astype(self, dtype)
-
-    def float(self) -> Any:
-        """The tensor in float32."""
-        return m.astype(self, np.float32)
-
-    def double(self) -> Any:
-        """The tensor in float64."""
-        return m.astype(self, np.float64)
-
-    def to(self, target: Any) -> Any:
-        """The tensor on a device (only "cpu" so far) or in a dtype."""
-        return self if is_device(target) else m.astype(self, target)
-
-    def pow(self, exponent: Any) -> Any:
-        """`pullback.pow`."""
-        return m.pow(self, exponent)
-
-    def abs(self) -> Any:
-        """`pullback.abs`."""
-        return m.abs(self)
-
-    def exp(self) -> Any:
-        """`pullback.exp`."""
-        return m.exp(self)
-
-    def log(self) -> Any:
-        """`pullback.log`."""
-        return m.log(self)
-
-    def sqrt(self) -> Any:
-        """`pullback.sqrt`."""
-        return m.sqrt(self)
-
-    def tanh(self) -> Any:
-        """`pullback.tanh`."""
-        return m.tanh(self)
-
-    def sigmoid(self) -> Any:
-        """`pullback.sigmoid`."""
-        return m.sigmoid(self)
-
-    def relu(self) -> Any:
-        """`pullback.relu`."""
-        return m.relu(self)
-
-    def softmax(self, axis: int = -1) -> Any:
-        """`pullback.softmax`."""
-        return m.softmax(self, axis=axis)
-
-    def log_softmax(self, axis: int = -1) -> Any:
-        """`pullback.log_softmax`."""
-        return m.log_softmax(self, axis=axis)
-
-    def matmul(self, other: Any) -> Any:
-        """`pullback.matmul`."""
-        return m.matmul(self, other)
-
-    def clip(self, min: Any = None, max: Any = None) -> Any:
-        """`pullback.clip`."""
-        return m.clip(self, min, max)
-
     # ------------------------------------------------------------------------------- protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from .interop.numpy_protocol import ufunc_call
+        from ..interop.numpy_protocol import ufunc_call
 
         return ufunc_call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from .interop.numpy_protocol import function_call
+        from ..interop.numpy_protocol import function_call
 
         return function_call(function, args, kwargs)
 
@@ -558,120 +337,6 @@ class Tensor(Value):
 
 
 wear(Tensor)
-
-
-class At:
-    """What `x.at` returns: `x.at[i].set(v)` and `x.at[i].add(v)`."""
-
-    __slots__ = ("x",)
-
-    def __init__(self, x: Tensor) -> None:
-        self.x = x
-
-    def __getitem__(self, index: Index) -> Spot:
-        return Spot(self.x, index)
-
-
-class Spot:
-    """A place in a tensor, chosen by `x.at[i]`."""
-
-    __slots__ = ("index", "x")
-
-    def __init__(self, x: Tensor, index: Index) -> None:
-        self.x = x
-        self.index = index
-
-    def set(self, new: Any) -> Any:
-        """Return a copy of the tensor with `new` at this place."""
-        return m.index_set(self.x, self.index, new)
-
-    def add(self, new: Any) -> Any:
-        """Return a copy of the tensor with `new` added at this place; repeated indices add up."""
-        return m.index_add(self.x, self.index, new)
-
-
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, *, device: str = "cpu") -> Tensor:
-    """Make a tensor from an array, a number or nested lists; the numbers are copied.
-
-    Arrays keep their dtype; Python floats take the default dtype. Raises TypeError when `data` does not
-    hold numbers, DtypeError when `requires_grad` is asked of integers.
-
-    >>> import pullback as pb
-    >>> pb.tensor([[1.0, 2.0]]).shape
-    (1, 2)
-    """
-    is_device(device)
-    a = _numbers(data, dtype)
-    t = Tensor(TAPE, np.array(a, order="C")[()])
-    return t.requires_grad_() if requires_grad else t
-
-
-def asarray(data: Any, dtype: Any = None, *, copy: bool | None = None, device: str = "cpu") -> Tensor:
-    """Return `data` as a tensor, without a copy where that is possible (the array must not be changed then)."""
-    is_device(device)
-    if isinstance(data, Tensor) and not copy:
-        return data if dtype is None or data.dtype == np.dtype(dtype) else data.astype(dtype)
-    a = _numbers(data, dtype)
-    return Tensor(TAPE, a.copy()[()] if copy else a[()])
-
-
-def value(x: float, dtype: Any = None) -> Tensor:
-    """Make a scalar that gradients are computed for, in the manner of a scalar engine.
-
-    >>> import pullback as pb
-    >>> a, b = pb.value(2.0), pb.value(3.0)
-    >>> (a * b + a).backward()
-    >>> a.grad.item(), b.grad.item()
-    (4.0, 2.0)
-    """
-    a = np.asarray(x, dtype=default_dtype() if dtype is None else dtype)
-    if a.ndim:
-        raise ShapeError(f"value: expected one number, got an array of shape {a.shape}; use pb.tensor")
-    return Tensor(TAPE, a[()]).requires_grad_()
-
-
-def device(name: str) -> str:
-    """Return the name of a device after checking that it exists: only "cpu" so far."""
-    if name != "cpu":
-        raise ValueError(f"device: only 'cpu' exists so far, got {name!r}")
-    return name
-
-
-def is_device(target: Any) -> bool:
-    """Return whether `target` names the CPU; raises ValueError for another device, False for a dtype."""
-    if isinstance(target, str):
-        try:
-            np.dtype(target)
-        except TypeError:
-            device(target)
-            return True
-    return False
-
-
-def _numbers(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
-    if isinstance(data, Value):
-        a = numbers_of(data)
-    elif isinstance(data, list | tuple) and any(isinstance(x, Value) for x in data):
-        a = np.stack([numbers_of(x) for x in data])
-    else:
-        try:
-            a = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"tensor: data is a ragged sequence: {error}") from None
-        python_numbers = not hasattr(data, "dtype") and not hasattr(data, "__array__")
-        if dtype is None and python_numbers and a.dtype == np.float64 and not _holds_arrays(data):
-            a = a.astype(default_dtype())
-    if a.dtype.kind not in "biufc":
-        raise TypeError(f"tensor: data must hold numbers, got {type(data).__name__} of dtype {a.dtype}")
-    if not a.dtype.isnative:
-        a = a.astype(a.dtype.newbyteorder("="))
-    return a if dtype is None else a.astype(dtype)
-
-
-def _holds_arrays(data: Any) -> bool:
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
 
 
 def _spec(x: Value) -> Spec:
@@ -709,10 +374,3 @@ def _refused(what: str, wrong: str, right: str) -> InPlaceError:
         f"{what} is a value and cannot be changed in place: other results may depend on it.\n"
         f"  wrong:  {wrong}\n  right:  {right}"
     )
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for n in shape:
-        product *= n
-    return product
