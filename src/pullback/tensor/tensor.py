@@ -13,7 +13,8 @@ from ..core.errors import DtypeError, GradientError, InPlaceError, ShapeError
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Value, wear
 from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
-from ..transforms.reverse import TAPE, Leaf, Node, Part, tape
+from ..transforms.node import Leaf, Node, Part
+from ..transforms.reverse import TAPE, tape
 from .at import At
 from .operators import Operators
 

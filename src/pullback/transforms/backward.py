@@ -13,7 +13,9 @@ from ..core.errors import GradientError, ShapeError
 from ..core.interpret import current, interpreting
 from ..core.spec import spec_of
 from ..core.value import Face, Value
-from .reverse import TAPE, Leaf, Node, Part, tape, tape_over, walk_back
+from .node import Leaf, Node, Part
+from .reverse import TAPE, tape, tape_over
+from .walk import walk_back
 
 __all__ = ["add_hook", "backward", "numbers_of", "retain_grad"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..core.cell import Cell, Store, active_store, storing
 from ..core.interpret import Interpreter, current, interpreting, levels
-from .reverse import Node, Reverse
+from .node import Node
+from .reverse import Reverse
 
 __all__ = ["Replay", "checkpoint"]
 

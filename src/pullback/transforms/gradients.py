@@ -16,7 +16,9 @@ from ..core.value import Face
 from .arguments import array_leaf, differentiable_leaf, leaf_name
 from .batch import vmap
 from .forward import jvp, push
-from .reverse import Leaf, Reverse, lower, present, settle, walk_back
+from .node import Leaf
+from .reverse import Reverse, lower, present, settle
+from .walk import walk_back
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "value_and_grad", "vjp"]
 

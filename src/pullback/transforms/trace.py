@@ -17,7 +17,8 @@ from ..core.mapping import Mapping
 from ..core.spec import Spec, spec_of
 from ..core.value import Face, Value
 from .arguments import array_leaf
-from .reverse import TAPE, Leaf, Tape, present
+from .node import Leaf
+from .reverse import TAPE, Tape, present
 
 __all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "trace"]
 

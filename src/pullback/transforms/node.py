@@ -1,0 +1,86 @@
+"""The recorded graph: nodes, the leaves where it ends, and the parts of a node with several outputs."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import CodeType
+from typing import Any
+
+from ..core.cell import Cell
+from ..core.mapping import Mapping
+
+__all__ = ["Leaf", "Node", "Part"]
+
+_next_serial = count(1).__next__
+
+
+class Leaf:
+    """Where a walk back ends: an input that a gradient is asked for."""
+
+    __slots__ = ("grad", "hooks", "serial")
+
+    def __init__(self, grad: Cell | None = None) -> None:
+        self.serial = _next_serial()
+        self.grad = grad
+        self.hooks: list[Callable[[Any], Any]] | None = None
+
+
+class Node:
+    """One recorded application of a mapping: what it was applied to, and what its pullback needs."""
+
+    __slots__ = ("code", "grad", "hooks", "inputs", "lasti", "links", "mapping", "output", "serial", "static")
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        static: dict[str, Any],
+        links: Sequence[Any],
+        inputs: tuple[Any, ...] | None,
+        output: Any,
+        code: CodeType,
+        lasti: int,
+    ) -> None:
+        self.mapping = mapping
+        self.static = static
+        self.links = links
+        self.inputs = inputs
+        self.output = output
+        self.code = code
+        self.lasti = lasti
+        self.serial = _next_serial()
+        self.hooks: list[Callable[[Any], Any]] | None = None
+        self.grad: Cell | None = None
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """File and line of the user's program that made this node."""
+        line = self.code.co_firstlineno
+        for start, end, number in self.code.co_lines():
+            if start <= self.lasti < end and number is not None:
+                line = number
+                break
+        return self.code.co_filename, line
+
+    @property
+    def place(self) -> str:
+        """The origin in words: file, line and the text of the line."""
+        file, line = self.origin
+        text = linecache.getline(file, line).strip()
+        return f"{file}:{line}" + (f": {text}" if text else "")
+
+
+class Part:
+    """The link of one output of a mapping that has several."""
+
+    __slots__ = ("index", "node")
+
+    def __init__(self, node: Node, index: int) -> None:
+        self.node = node
+        self.index = index
+
+    @property
+    def serial(self) -> int:
+        """The serial number of the node."""
+        return self.node.serial
