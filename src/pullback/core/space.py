@@ -104,8 +104,10 @@ def fold(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 def own(g: Any, others: list[Any]) -> Any:
     """Return the plain array `g` in memory that it shares with none of the `others`, copying it if need be."""
-    if g.__class__ is not np.ndarray or g.ndim == 0:
+    if g.__class__ is not np.ndarray:
         return g
+    if g.ndim == 0:
+        return g[()]
     if g.base is not None or not g.flags.writeable or any(g is other for other in others):
         return g.copy()
     return g
