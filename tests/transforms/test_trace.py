@@ -167,3 +167,39 @@ def test_checkpoint_inside_a_traced_step_and_state_written_once():
     assert count.read() == 1.0 and w.grad.item() == 6.0
     block(w).backward()
     assert count.read() == 2.0 and w.grad.item() == 6.0 + 12.0
+
+
+def test_a_traced_forward_pass_lets_gradients_through_to_what_it_closes_over():
+    w = pb.tensor(np.array([1.0, 2.0]), requires_grad=True)
+    predict = pb.trace(lambda x: pb.sum(w * x))
+    for _ in range(2):
+        w.grad = None
+        (predict(np.array([3.0, 4.0])) * 10).backward()
+        assert w.grad.tolist() == [30.0, 40.0]
+    with pb.no_grad():
+        assert not predict(np.array([3.0, 4.0])).requires_grad
+
+
+def test_a_step_that_walked_its_own_graph_hands_out_plain_numbers():
+    w = pb.value(2.0, dtype="float64")
+
+    @pb.trace
+    def step(x):
+        w.grad = None
+        loss = w * w * x
+        loss.backward()
+        return loss
+
+    assert not step(np.float64(3.0)).requires_grad and w.grad.item() == 12.0
+
+
+def test_a_traced_function_inside_a_traced_step():
+    cell = Cell(np.float64(1.0), name="state")
+
+    @pb.trace
+    def inner(x):
+        cell.write((pb.asarray(cell.read()) * x)._payload)
+        return pb.sin(x)
+
+    outer = pb.trace(lambda x: inner(x) + inner(2 * x))
+    assert np.isclose(outer(np.float64(3.0)).item(), np.sin(3.0) + np.sin(6.0)) and cell.read() == 18.0

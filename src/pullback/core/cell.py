@@ -34,13 +34,13 @@ class Cell:
     1
     """
 
-    __slots__ = ("__weakref__", "mark", "name", "value")
+    __slots__ = ("__weakref__", "leaf", "name", "value")
 
-    def __init__(self, value: Any, name: str = "", mark: Any = None) -> None:
+    def __init__(self, value: Any, name: str = "", leaf: Any = None) -> None:
         self.value = value
         self.name = name
-        self.mark = mark
-        """What else belongs to the signature of a traced step (whether a gradient is wanted, say)."""
+        self.leaf = leaf
+        """Where gradients of this value arrive, if any are wanted: the leaf of the graph."""
 
     def read(self) -> Any:
         """Return the present value."""

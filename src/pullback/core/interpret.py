@@ -33,6 +33,12 @@ class Interpreter:
     key: Interpreter
     below: Interpreter | None
     described = "a transform"
+    lesson = (
+        "It was probably stored in a list, an attribute or a global inside the transformed function, and used "
+        "after the function had returned.\n"
+        "  wrong:  kept = []; pb.grad(lambda x: kept.append(x * x) or pb.sum(x))(x); kept[0] + 1\n"
+        "  right:  return the value: pb.grad(lambda x: (pb.sum(x), x * x), has_aux=True)(x)"
+    )
 
     def __init__(self, below: Interpreter | None, key: Interpreter | None = None) -> None:
         self.below = below
@@ -111,10 +117,8 @@ def levels(top: Interpreter | None = None) -> list[Interpreter]:
 
 def escaped(where: str, value: Value) -> EscapedValueError:
     """Build the error for a value whose interpreter is not on the stack."""
+    owner = value._owner
     return EscapedValueError(
-        f"{where}: got a value of shape {value._owner.spec(value).shape} that belongs to {value._owner.described} "
-        f"which is not active here. It was probably stored in a list, an attribute or a global inside the "
-        f"transformed function and used after the function had returned.\n"
-        f"  wrong:  kept = []; pb.grad(lambda x: kept.append(x * x) or pb.sum(x))(x); kept[0] + 1\n"
-        f"  right:  return the value: pb.grad(lambda x: (pb.sum(x), x * x), has_aux=True)(x)"
+        f"{where}: got a value of shape {owner.spec(value).shape} that belongs to {owner.described}, which is not "
+        f"active here. {owner.lesson}"
     )

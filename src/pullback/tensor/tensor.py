@@ -111,7 +111,10 @@ class Tensor(Operators):
         try:
             numbers = np.array2string(numbers_of(self), separator=", ", prefix="tensor(")
         except Exception:  # a traced or batched value has no numbers to show
-            numbers = f"<{self._owner.described}: {_spec(self)}>"
+            inner: Value = self
+            while isinstance(inner._payload, Value):
+                inner = inner._payload
+            numbers = f"<{inner._owner.described}: {_spec(self)}>"
         parts = [numbers]
         if self.dtype != default_dtype() and self.dtype.kind not in "bi":
             parts.append(f"dtype={self.dtype.name}")
@@ -222,12 +225,12 @@ class Tensor(Operators):
                 f"  right:  pb.tensor([1.0, 2.0, 3.0], requires_grad=True)"
             )
         if self._payload.__class__ is not Cell:
-            self._payload = Cell(self._payload, mark=False)
+            self._payload = Cell(self._payload)
         if wanted and self._link is None:
             self._link = Leaf(Cell(None, name="grad"))
         elif not wanted:
             self._link = None
-        self._payload.mark = wanted
+        self._payload.leaf = self._link
         return self
 
     def retain_grad(self) -> None:

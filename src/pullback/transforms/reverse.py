@@ -7,6 +7,7 @@ on top of it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["TAPE", "Reverse", "Tape", "enable_grad", "lower", "no_grad", "present", "settle", "tape", "tape_over"]
 
 _NO_STATIC: dict[str, Any] = {}
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _ndarray = np.ndarray
 _SCALARS = frozenset({np.float32, np.float64})
 
@@ -133,6 +134,11 @@ class Tape(Reverse):
     """The ambient reverse interpreter: whatever it returns is a tensor that the user can hold."""
 
     described = "the tape of tensors"
+    lesson = (
+        "Rules and evaluations work on what they are given; a tensor that they close over is not part of it.\n"
+        "  wrong:  @f.pullback\n          def _(g, y, x): return g * w\n"
+        "  right:  make w an argument of the mapping, or use w.numpy() if no gradient is to reach it"
+    )
 
     def apply(self, mapping: Mapping, args: Sequence[Any], static: dict[str, Any]) -> Any:
         key = self.key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..core.mapping import Mapping
 from ..core.spec import Spec, spec_of
 from ..core.value import Face, Value
 from .arguments import array_leaf
-from .node import Leaf
+from .node import Leaf, Node, Part
 from .reverse import TAPE, Tape, present
 
 __all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "trace"]
@@ -68,7 +68,8 @@ class Graph:
     """A recorded function: inputs, equations in order, outputs; and the cells it reads and writes.
 
     `guards` are the values of static cells (None, flags, …) and the specs of array cells under which the
-    recording is valid.
+    recording is valid. `carries_gradient` says that a result can be differentiated further: then a run
+    inside recording code takes part in the graph; a step that ends in its own `backward()` does not.
     """
 
     inputs: list[Symbol]
@@ -78,7 +79,8 @@ class Graph:
     reads: dict[Cell, Symbol]
     writes: dict[Cell, Any]
     guards: list[tuple[Cell, Any]]
-    releases: list[tuple[int, ...]] = field(default_factory=list)
+    releases: list[tuple[int, ...]]
+    carries_gradient: bool
 
     def valid(self) -> bool:
         """Return whether the cells are as they were when the graph was recorded."""
@@ -94,12 +96,15 @@ class Graph:
     def run(self, arguments: Sequence[Any]) -> Any:
         """Run the equations on `arguments` in the present context, then write the cells together."""
         values: dict[int, Any] = {s.index: x for s, x in zip(self.inputs, arguments, strict=True)}
+        top = current()
+        plain = isinstance(top, Tape) and top.below is EVALUATE
+        recording = not isinstance(top, Tape) or top.recording
         for cell, symbol in self.reads.items():
-            values[symbol.index] = cell.read()
-        direct = current() is TAPE and not any(_on_tape(x) for x in arguments)
+            takes_part = recording and self.carries_gradient and cell.leaf is not None
+            values[symbol.index] = Face.new(TAPE, cell, cell.leaf) if takes_part else cell.read()
+        direct = plain and not (recording and any(map(_on_tape, values.values())))
         if direct:
-            for index, x in values.items():
-                values[index] = _peel(x)
+            values = {index: _peel(x) for index, x in values.items()}
         for equation, released in zip(self.equations, self.releases, strict=True):
             xs = [values[x.index] if x.__class__ is Symbol else x for x in equation.inputs]
             mapping = equation.mapping
@@ -206,7 +211,7 @@ def _is_array(value: Any) -> bool:
 
 def _signature(cell: Cell) -> Any:
     value = cell.value
-    return (spec_of(value) if _is_array(value) else ("static", value), cell.mark)
+    return (spec_of(value) if _is_array(value) else ("static", value), cell.leaf is not None)
 
 
 def _on_tape(x: Any) -> bool:
@@ -234,7 +239,8 @@ class Traced:
         leaves, structure = tree.flatten((args, kwargs))
         static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
         dynamic = [array_leaf(x, f"trace: argument leaf {i}") for i, x in enumerate(leaves) if _is_dynamic(x)]
-        signature = (structure, tuple(map(_hashable, static)), tuple(spec_of(x) for x in dynamic))
+        specs = tuple((spec_of(x), _wants_grad(x)) for x in dynamic)
+        signature = (structure, tuple(map(_hashable, static)), specs)
         known = self.graphs.setdefault(signature, [])
         graph = next((g for g in known if g.valid()), None)
         if graph is None:
@@ -266,11 +272,21 @@ class Traced:
         args, kwargs = tree.unflatten(structure, leaves)
         with interpreting(top), storing(level):
             result = self.function(*args, **kwargs)
-        outputs, out_structure = tree.flatten(result)
-        return _finish(level, symbols, [_to_symbol(level, y) for y in outputs], out_structure)
+        results, out_structure = tree.flatten(result)
+        outputs = [_to_symbol(level, y) for y in results]
+        return _finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
 
 
-def _finish(level: Trace, inputs: list[Symbol], outputs: list[Any], structure: tree.Structure) -> Graph:
+def _can_be_walked(y: Any) -> bool:
+    """Whether a result of the function depends on a leaf by a graph that nobody has walked and released."""
+    link = y._link if isinstance(y, Value) and y._owner is TAPE else None
+    node = link.node if isinstance(link, Part) else link
+    return node is not None and not (isinstance(node, Node) and node.inputs is None)
+
+
+def _finish(
+    level: Trace, inputs: list[Symbol], outputs: list[Any], structure: tree.Structure, carries_gradient: bool
+) -> Graph:
     """Drop equations whose results nobody needs, and note where each value is used last."""
     writes = {cell: _to_symbol(level, value) for cell, value in level.writes.items()}
     needed = {x.index for x in [*outputs, *writes.values()] if isinstance(x, Symbol)}
@@ -291,7 +307,8 @@ def _finish(level: Trace, inputs: list[Symbol], outputs: list[Any], structure: t
     releases.reverse()
     assert kept_to_the_end <= needed
     reads = {cell: symbol for cell, symbol in level.reads.items() if symbol.index in needed}
-    return Graph(inputs, equations, outputs, structure, reads, writes, list(level.guards.items()), releases)
+    guards = list(level.guards.items())
+    return Graph(inputs, equations, outputs, structure, reads, writes, guards, releases, carries_gradient)
 
 
 def _to_symbol(level: Trace, y: Any) -> Any:
