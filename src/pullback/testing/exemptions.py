@@ -4,4 +4,10 @@ from __future__ import annotations
 
 __all__ = ["EXEMPT"]
 
-EXEMPT: dict[tuple[str, str], str] = {}
+SQUARES = "it keeps squares of gradients, which float32 cannot hold at 1e30, as in PyTorch"
+
+EXEMPT: dict[tuple[str, str], str] = {
+    ("adam_update", "magnitudes"): SQUARES,
+    ("amsgrad_update", "magnitudes"): SQUARES,
+    ("adagrad_update", "magnitudes"): SQUARES,
+}

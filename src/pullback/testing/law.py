@@ -16,7 +16,7 @@ class LawBroken(AssertionError):
     """A mapping does not keep a law; the message is the counterexample."""
 
 
-class NotApplicable(Exception):  # noqa: N818  # it is not an error: the law says nothing about this mapping
+class NotApplicable(Exception):  # it is not an error: the law says nothing about this mapping
     """A law says nothing about a mapping; the message is the reason."""
 
 

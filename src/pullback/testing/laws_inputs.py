@@ -165,7 +165,7 @@ def integers(subject: Subject) -> None:
         y = case.apply(*case.substituted(case.active, leaves))
         for part in y if isinstance(y, tuple) else (y,):
             require(not part.requires_grad, f"{case}: the result says requires_grad=True")
-        f = lambda *new, case=case: case.apply(*case.substituted(case.active, new))  # noqa: E731
+        f = lambda *new, case=case: case.apply(*case.substituted(case.active, new))
         xs = case.primals(case.active)
         value, back = vjp(f, *xs)
         cotangent = tuple(np.ones_like(v) for v in arrays_of(value))

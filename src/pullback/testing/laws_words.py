@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping as ReadOnlyDict
 from typing import Any
 
-from ..core.mapping import unsupported
+from ..core.mapping import INPUTS, unsupported
 from ..core.samples import Sample
 from ..transforms import jvp, vjp
 from .law import NotApplicable, require, require_close
@@ -28,7 +28,7 @@ def facets(subject: Subject) -> None:
             require(refused(facet), f"{name} is unsupported, but gives no reason or does not raise")
     for case in subject.cases:
         require(
-            len(case.args) == len(mapping.arguments) or mapping.arguments[-1:] == ("xs",),
+            len(case.args) >= len(mapping.arguments),  # more than that belong to the last, which is then variadic
             f"{case}: {len(case.args)} arrays for the arguments {mapping.arguments}",
         )
     if mapping.body is not None and mapping.differentiable:
@@ -50,7 +50,7 @@ def _closed_forms(subject: Subject) -> None:
     mapping = subject.mapping
     if mapping.pullback is None and mapping.pushforward is None:
         return
-    body = Subject(mapping.replace(pullback=None, pushforward=None, batch=None))
+    body = Subject(mapping.replace(pullback=None, pushforward=None, batch=None, uses=INPUTS))
     try:
         cases = subject.smooth_cases
     except NotApplicable:
@@ -83,7 +83,7 @@ def _require_as_body(case: Case, got: Any, expected: Any, what: str) -> None:
 
 
 def formula(subject: Subject) -> None:
-    """Formula and words render with the argument names, every argument is mentioned, and the braces balance."""
+    """Formula and words render with the argument names, an elementwise or linear one mentions each, braces balance."""
     mapping = subject.mapping
     require(mapping.formula and mapping.words, f"{mapping.name} has no formula or no words")
     case = subject.cases[0]
@@ -97,7 +97,9 @@ def formula(subject: Subject) -> None:
         said[facet] = text
     for i, (name, shown) in enumerate(names.items()):
         require(
-            i >= count or any(re.search(rf"{shown}(?!\d)", text) for text in said.values()),
+            i >= count
+            or mapping.family in ("irregular", "composite")  # a random key, a step number: not part of a formula
+            or any(re.search(rf"{shown}(?!\d)", text) for text in said.values()),
             f"neither the formula {said['formula']!r} nor the words {said['words']!r} mention {name}",
         )
     text = said["formula"]

@@ -1,12 +1,13 @@
 """Independent oracles for the value of each mapping: NumPy, and SciPy imported when it is first needed.
 
 A mapping that has no entry here is compared with NumPy's function of the same name, if there is one. A
-composite may do without: its body is its oracle.
+composite may do without: its body is its oracle. Formulas are written as in the papers, in extended
+precision where the plain formula would lose digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,218 @@ def oracle_of(name: str) -> Oracle | None:
     return same_name if callable(same_name) and not isinstance(same_name, type) else None
 
 
+def scipy_special(name: str) -> Oracle:
+    """Return a function that imports and calls `scipy.special.<name>`."""
+
+    def oracle(*args: Any, **static: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(*args, **static)
+
+    return oracle
+
+
+def wide(formula: Oracle) -> Oracle:
+    """Return a formula evaluated in extended precision, rounded to the dtype of its first floating argument."""
+
+    def oracle(*args: Any, **static: Any) -> Any:
+        long = [x.astype(np.longdouble) if _floating(x) else x for x in args]
+        dtype = next(x.dtype for x in args if _floating(x))
+        return np.asarray(formula(*long, **static)).astype(dtype)
+
+    return oracle
+
+
+def _floating(x: Any) -> bool:
+    return hasattr(x, "dtype") and x.dtype.kind == "f"
+
+
+# ------------------------------------------------------------------------------- positions and parts
+
+
+def _index(index: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(slice(*entry) if isinstance(entry, tuple) else entry for entry in index)
+
+
+def _embed(g: Any, *, index: Any, shape: Any) -> Any:
+    whole = np.zeros(shape, np.asarray(g).dtype)
+    whole[_index(index)] = g
+    return whole
+
+
+def _slice_set(x: Any, values: Any, *, index: Any) -> Any:
+    whole = np.array(x)
+    whole[_index(index)] = values
+    return whole
+
+
+def _at(axes: Sequence[int], indices: Sequence[Any]) -> tuple[Any, ...]:
+    chosen = dict(zip(axes, indices, strict=True))
+    return tuple(chosen.get(a, slice(None)) for a in range(max(axes) + 1))
+
+
+def _scatter_add(g: Any, *indices: Any, axes: Any, shape: Any) -> Any:
+    whole = np.zeros(shape, np.asarray(g).dtype)
+    np.add.at(whole, _at(axes, indices), g)
+    return whole
+
+
+def _scatter_set(x: Any, values: Any, *indices: Any, axes: Any) -> Any:
+    whole = np.array(x)
+    whole[_at(axes, indices)] = values
+    return whole
+
+
+def _last_written(*indices: Any, lengths: Any) -> Any:
+    places = np.broadcast_arrays(*indices)
+    positions = [
+        tuple(int(i) % n for i, n in zip(place, lengths, strict=True))
+        for place in zip(*(p.ravel() for p in places), strict=True)
+    ]
+    last = [place not in positions[k + 1 :] for k, place in enumerate(positions)]
+    return np.array(last, bool).reshape(places[0].shape)
+
+
+def _put_along_axis(g: Any, indices: Any, *, axis: int, shape: Any) -> Any:
+    whole = np.zeros(shape, g.dtype)
+    for place in np.ndindex(*indices.shape):
+        target = list(place)
+        target[axis] = int(indices[place])
+        whole[tuple(target)] += g[place]
+    return whole
+
+
+def _diagonal_embed(g: Any, *, offset: int, rows: int, columns: int) -> Any:
+    whole = np.zeros((*g.shape[:-1], rows, columns), g.dtype)
+    for k in range(g.shape[-1]):
+        whole[..., k - min(offset, 0), k + max(offset, 0)] = g[..., k]
+    return whole
+
+
+# -------------------------------------------------------------------------------------------- random
+
+
+def _philox(key: Any, counter: Any) -> np.random.Generator:
+    """The documented place of a draw: key, and a counter whose highest words are the draw's and the stream's."""
+    return np.random.Generator(np.random.Philox(key=int(key), counter=[0, 0, 2, int(counter)]))
+
+
+def _dropout_mask(key: Any, counter: Any, *, shape: Any, dtype: Any, keep: float) -> Any:
+    kept = _philox(key, counter).random(shape, np.float32) < keep
+    return np.where(kept, np.dtype(dtype).type(1 / keep), np.dtype(dtype).type(0))
+
+
+def _permutation(key: Any, counter: Any, *, shape: Any, dtype: Any) -> Any:
+    order = np.empty(shape, dtype)
+    order[...] = np.arange(shape[-1])
+    return _philox(key, counter).permuted(order, axis=-1)
+
+
+# ------------------------------------------------------------------------------------------ formulas
+
+
+def _cross_entropy(logits: Any, labels: Any, *, reduction: str) -> Any:
+    losses = np.zeros(np.shape(labels), np.longdouble)
+    for place in np.ndindex(*np.shape(labels)):
+        row = logits[place].astype(np.longdouble)
+        losses[place] = np.log(np.sum(np.exp(row - row.max()))) + row.max() - row[int(np.asarray(labels)[place])]
+    total = {"none": losses, "sum": np.sum(losses), "mean": np.mean(losses)}[reduction]
+    return np.asarray(total).astype(logits.dtype)
+
+
+def _logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _softplus(x: Any) -> Any:
+    return np.logaddexp(x, np.zeros_like(x))
+
+
+def _hard_sigmoid(x: Any) -> Any:
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _elu(x: Any, alpha: float = 1.0) -> Any:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _normal_cdf(x: Any) -> Any:
+    import scipy.special
+
+    return scipy.special.ndtr(x)
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
 ORACLES: dict[str, Oracle] = {
+    # shape and dtype
     "astype": lambda x, *, dtype: np.array(x, dtype=dtype),
+    "to_dtype": lambda x, *, dtype: np.array(x).astype(dtype),
     "permute_dims": lambda x, *, axes: np.moveaxis(x, axes, range(len(axes))),
     "reshape": lambda x, *, shape: np.array(np.ravel(x)).reshape(shape),
     "broadcast_to": lambda x, *, shape: np.zeros(shape) + x,
+    "concat": lambda *arrays, axis: np.concatenate(arrays, axis=axis),
+    "diagonal": lambda x, *, offset: np.diagonal(x, offset, -2, -1),
+    "diagonal_embed": _diagonal_embed,
+    # positions
+    "slice": lambda x, *, index: np.array(x)[_index(index)],
+    "embed": _embed,
+    "slice_set": _slice_set,
+    "gather": lambda x, *indices, axes: x[_at(axes, indices)],
+    "scatter_add": _scatter_add,
+    "scatter_set": _scatter_set,
+    "last_written": _last_written,
+    "put_along_axis": _put_along_axis,
+    "one_hot": lambda x, *, num_classes, dtype: np.equal(x[..., None], np.arange(num_classes)).astype(dtype),
+    "class_labels": lambda labels, *, classes: np.clip(labels, 0, classes - 1),
+    # reductions
     "sum": lambda x, *, axis, keepdims: np.sum(x.astype(np.longdouble), axis=axis, keepdims=keepdims).astype(x.dtype),
+    "logsumexp": wide(
+        lambda x, *, axis, keepdims: np.logaddexp.reduce(x, axis=axis, keepdims=keepdims)
+        if len(axis) == 1
+        else np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
+    ),
+    "exp_of_difference": wide(lambda a, b: np.exp(a - b)),
+    # choice
+    "clip_below": lambda x, bound: np.where(x < bound, bound, x),
+    "clip_above": lambda x, bound: np.where(x > bound, bound, x),
+    "stop_gradient": lambda x: np.array(x),
+    # special functions
+    "erf": scipy_special("erf"),
+    "erfc": scipy_special("erfc"),
+    "erfinv": scipy_special("erfinv"),
+    "lgamma": scipy_special("gammaln"),
+    "digamma": scipy_special("digamma"),
+    "sigmoid": scipy_special("expit"),
+    "log_sigmoid": scipy_special("log_expit"),
+    # activations
+    "softplus": wide(_softplus),
+    "relu": lambda x: np.where(x > 0, x, 0.0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "leaky_relu": lambda x, *, negative_slope: np.where(x > 0, x, negative_slope * x),
+    "hardtanh": lambda x, *, min_val, max_val: np.clip(x, min_val, max_val),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_swish": lambda x: x * _hard_sigmoid(x),
+    "elu": lambda x, *, alpha: _elu(x, alpha),
+    "celu": lambda x, *, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
+    "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "silu": wide(lambda x: x * _logistic(x)),
+    "mish": wide(lambda x: x * np.tanh(_softplus(x))),
+    "gelu": lambda x: x * _normal_cdf(x),
+    "gelu_tanh": wide(lambda x: x / 2 * (1 + np.tanh(np.sqrt(np.longdouble(2) / np.pi) * (x + 0.044715 * x**3)))),
+    # losses
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": wide(lambda p, target: -(target * np.log(p) + (1 - target) * np.log(1 - p))),
+    "binary_cross_entropy_with_logits": wide(
+        lambda z, target: -(target * np.log(_logistic(z)) + (1 - target) * np.log(_logistic(-z)))
+    ),
+    # random draws
+    "random_uniform": lambda key, counter, *, shape, dtype: _philox(key, counter).random(shape, dtype),
+    "random_normal": lambda key, counter, *, shape, dtype: _philox(key, counter).standard_normal(shape, dtype),
+    "random_integers": lambda key, counter, *, shape, dtype, low, high: _philox(key, counter).integers(
+        low, high, shape, dtype
+    ),
+    "random_permutation": _permutation,
+    "dropout_mask": _dropout_mask,
 }

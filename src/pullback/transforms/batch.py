@@ -86,8 +86,11 @@ def vmap(
         if len(axes) != len(args):
             raise ValueError(f"vmap: in_axes has {len(axes)} entries for {len(args)} arguments")
         leaves, structure = tree.flatten(args)
-        leaves = [array_leaf(x, f"vmap: argument leaf {i}") for i, x in enumerate(leaves)]
         leaf_axes = [a for axis, arg in zip(axes, args, strict=True) for a in _prefix(axis, arg)]
+        leaves = [  # a shared Python number stays one, and takes the dtype of the arrays that it meets
+            x if axis is None and isinstance(x, int | float) else array_leaf(x, f"vmap: argument leaf {i}")
+            for i, (x, axis) in enumerate(zip(leaves, leaf_axes, strict=True))
+        ]
         leaf_axes = [_whole_axis(axis, x) for axis, x in zip(leaf_axes, leaves, strict=True)]
         size = _size(leaves, leaf_axes)
         level = Batch(current(), size, randomness)
