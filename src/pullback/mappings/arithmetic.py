@@ -54,10 +54,16 @@ multiply = elementwise(
     special={(0.0, inf): nan, (-2.0, inf): -inf},
 )
 
+
+def _inverse(b: Any) -> Any:
+    # A Python number stays one: on its own in a mapping it would be rounded to the default dtype.
+    return 1 / b if b.__class__ in (int, float) and b else reciprocal(b)
+
+
 divide = elementwise(
     "divide",
     operator.truediv,
-    (lambda a, b, y: reciprocal(b), lambda a, b, y: negative(divide(y, b))),
+    (lambda a, b, y: _inverse(b), lambda a, b, y: negative(divide(y, b))),
     uses=BOTH,
     formula=r"\frac{{{a}}}{{{b}}}",
     words="{a} divided by {b}",
@@ -108,7 +114,7 @@ reciprocal = elementwise(
     lower="reciprocal",
     onnx="Reciprocal",
     samples=real((0.5, 3)),
-    special={0.0: inf, -0.0: -inf, inf: 0.0},
+    special={-0.0: -inf, inf: 0.0},
 )
 
 square = elementwise(
