@@ -114,6 +114,15 @@ def _diagonal_embed(g: Any, *, offset: int, rows: int, columns: int) -> Any:
     return whole
 
 
+def _tie_shares(x: Any, y: Any, *, axis: Any) -> Any:
+    shares = np.zeros(x.shape)
+    for place in np.ndindex(*x.shape):
+        row = tuple(slice(None) if a in axis else i for a, i in enumerate(place))
+        ties = sum(other == x[place] for other in x[row].flat)
+        shares[place] = 1 / ties if x[place] == np.broadcast_to(y, x.shape)[place] else 0
+    return shares
+
+
 # -------------------------------------------------------------------------------------------- random
 
 
@@ -198,6 +207,16 @@ ORACLES: dict[str, Oracle] = {
         else np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims))
     ),
     "exp_of_difference": wide(lambda a, b: np.exp(a - b)),
+    "argmax": lambda x, *, axis, keepdims: np.argmax(x, axis=axis[0], keepdims=keepdims),
+    "argmin": lambda x, *, axis, keepdims: np.argmin(x, axis=axis[0], keepdims=keepdims),
+    "tie_shares": _tie_shares,
+    "safe_reciprocal": lambda x: np.where(x == 0, 0, 1 / np.where(x == 0, 1, x)),
+    "norm": wide(lambda x, *, axis, keepdims: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))),
+    "cumulative_sum": lambda x, *, axis, reverse: (
+        np.sum(x, axis, keepdims=True) - np.cumsum(x, axis) + x if reverse else np.cumsum(x, axis)
+    ),
+    # products
+    "contract": lambda a, b, *, in_a, in_b, out: np.einsum(a, list(in_a), b, list(in_b), list(out)),
     # choice
     "clip_below": lambda x, bound: np.where(x < bound, bound, x),
     "clip_above": lambda x, bound: np.where(x > bound, bound, x),
