@@ -1,0 +1,395 @@
+"""Updates: what an optimiser does to one parameter. Each takes the old values and returns the new ones.
+
+The bodies are the formulas of the papers; the kernels compute the same numbers, bit for bit, in fewer steps.
+`lr`, `momentum` and `step` are 0-d arrays (float64, float64, int64): what a schedule changes is an input
+and not part of the formula. They meet the parameter in its own dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.families import composite, linear
+from ..core.mapping import INPUTS, Mapping, unsupported
+from ..core.samples import Sample, fixed
+from ..core.spec import Spec, dtype_of
+from .arithmetic import add, divide, multiply, negative, subtract
+from .compare import equal
+from .dtype import astype
+from .exponential import pow, sqrt
+from .select import maximum, where
+
+__all__: list[str] = []
+
+
+def _as(scalar: Any, p: Any) -> Any:
+    return astype(scalar, dtype_of(p))
+
+
+def _ascent_or_decay(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
+    if maximize:
+        g = negative(g)
+    return add(g, multiply(p, weight_decay)) if weight_decay else g
+
+
+def _ascent_or_decay_kernel(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
+    if maximize:
+        g = -g
+    return g + p * weight_decay if weight_decay else g
+
+
+def _keeping(state: int) -> Any:
+    """The spec of an update: the new parameter, then what was at position `state` and behind."""
+
+    def spec(*specs: Spec, **static: Any) -> tuple[Spec, ...]:
+        return tuple(Spec(s.shape, s.dtype) for s in (specs[0], *specs[state:]))
+
+    return spec
+
+
+def _samples(scalars: tuple[float, ...], slots: int, **static: Any) -> Any:
+    def draw(rng: np.random.Generator) -> list[Sample]:
+        return [
+            Sample(
+                (
+                    rng.normal(size=shape),
+                    rng.normal(size=shape),
+                    *(np.float64(s) for s in scalars),
+                    np.int64(step),
+                    *(rng.uniform(0.5, 2.0, shape) for _ in range(slots)),
+                ),
+                static,
+            )
+            for shape, step in (((2, 3), 0), ((3,), 4))
+        ]
+
+    return fixed(draw)
+
+
+def _update(name: str, body: Any, kernel: Any, words: str, formula: str, arguments: Any, samples: Any) -> Mapping:
+    return composite(
+        name,
+        body,
+        _keeping(arguments.index("step")),
+        kernel=kernel,
+        arguments=arguments,
+        uses=INPUTS,
+        outputs=1 + len(arguments) - arguments.index("step"),
+        words=words,
+        formula=formula,
+        lower=unsupported(f"{name}: lowered through its body"),
+        onnx=unsupported(f"{name}: training is not exported"),
+        samples=samples,
+    )
+
+
+# ------------------------------------------------------------------------------------------------- SGD
+
+
+def _sgd_body(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
+    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    return subtract(p, multiply(g, _as(lr, p))), add(step, 1)
+
+
+def _sgd_kernel(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
+    g = _ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    return p - g * p.dtype.type(lr), step + 1
+
+
+_sgd_update = _update(
+    "sgd_update",
+    _sgd_body,
+    _sgd_kernel,
+    "{p} after a step of length {lr} against the gradient {g}",
+    r"{p} - {lr} \, {g}",
+    ("p", "g", "lr", "step"),
+    _samples((0.1,), 0, weight_decay=0.01, maximize=False),
+)
+
+
+def _momentum_body(
+    p: Any,
+    g: Any,
+    lr: Any,
+    momentum: Any,
+    step: Any,
+    buffer: Any,
+    *,
+    weight_decay: float,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> Any:
+    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    momentum = _as(momentum, p)
+    held = multiply(buffer, momentum)
+    if dampening:  # the first gradient is taken whole
+        buffer = where(equal(step, 0), g, add(held, multiply(g, 1 - dampening)))
+    else:
+        buffer = add(held, g)
+    direction = add(g, multiply(buffer, momentum)) if nesterov else buffer
+    return subtract(p, multiply(direction, _as(lr, p))), add(step, 1), buffer
+
+
+def _momentum_kernel(
+    p: Any,
+    g: Any,
+    lr: Any,
+    momentum: Any,
+    step: Any,
+    buffer: Any,
+    *,
+    weight_decay: float,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> Any:
+    g = _ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    momentum = p.dtype.type(momentum)
+    if dampening and step == 0:
+        buffer = +g
+    else:
+        buffer = buffer * momentum
+        buffer += g * (1 - dampening) if dampening else g
+    direction = g + buffer * momentum if nesterov else buffer
+    return p - direction * p.dtype.type(lr), step + 1, buffer
+
+
+_momentum_update = _update(
+    "momentum_update",
+    _momentum_body,
+    _momentum_kernel,
+    "{p} after a step of length {lr} along the gathered gradients {buffer}",
+    r"{p} - {lr} \, ({momentum} \, {buffer} + {g})",
+    ("p", "g", "lr", "momentum", "step", "buffer"),
+    _samples((0.1, 0.9), 1, weight_decay=0.01, dampening=0.1, nesterov=False, maximize=False),
+)
+
+# ------------------------------------------------------------------------------------------------ Adam
+
+
+def _adam_body(
+    p: Any,
+    g: Any,
+    lr: Any,
+    step: Any,
+    mean: Any,
+    square: Any,
+    *largest: Any,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> Any:
+    step = add(step, 1)
+    g = _ascent_or_decay(p, g, 0.0 if decoupled else weight_decay, maximize)
+    if decoupled and weight_decay:
+        p = multiply(p, _as(subtract(1.0, multiply(lr, weight_decay)), p))
+    mean = add(multiply(mean, beta1), multiply(g, 1 - beta1))
+    square = add(multiply(square, beta2), multiply(multiply(g, g), 1 - beta2))
+    t = astype(step, np.float64)
+    size = divide(lr, subtract(1.0, pow(beta1, t)))
+    correction = sqrt(subtract(1.0, pow(beta2, t)))
+    if largest:
+        largest = (maximum(largest[0], square),)
+    root = divide(sqrt(largest[0] if largest else square), _as(correction, p))
+    new = subtract(p, multiply(divide(mean, add(root, eps)), _as(size, p)))
+    return new, step, mean, square, *largest
+
+
+def _adam_kernel(
+    p: Any,
+    g: Any,
+    lr: Any,
+    step: Any,
+    mean: Any,
+    square: Any,
+    *largest: Any,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> Any:
+    step = step + 1
+    kind = p.dtype.type
+    g = _ascent_or_decay_kernel(p, g, 0.0 if decoupled else weight_decay, maximize)
+    if decoupled and weight_decay:
+        p = p * kind(1.0 - lr * weight_decay)
+    mean = mean * beta1
+    mean += g * (1 - beta1)
+    square = square * beta2
+    square += (g * g) * (1 - beta2)
+    t = np.float64(step)
+    size = kind(lr / (1.0 - np.power(beta1, t)))
+    correction = kind(np.sqrt(1.0 - np.power(beta2, t)))
+    if largest:
+        largest = (np.maximum(largest[0], square),)
+    root = np.sqrt(largest[0] if largest else square)
+    root /= correction
+    root += eps
+    new = mean / root
+    new *= size
+    return p - new, step, mean, square, *largest
+
+
+_adam_update = _update(
+    "adam_update",
+    _adam_body,
+    _adam_kernel,
+    "{p} after a step of length {lr} along the mean gradient, each element in units of its own size",
+    r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {square}}} + \epsilon}}",
+    ("p", "g", "lr", "step", "mean", "square"),
+    _samples((0.1,), 2, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, decoupled=True, maximize=False),
+)
+_amsgrad_update = _update(
+    "amsgrad_update",
+    _adam_body,
+    _adam_kernel,
+    "{p} after a step of Adam that divides by the largest size {largest} seen so far",
+    r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {largest}}} + \epsilon}}",
+    ("p", "g", "lr", "step", "mean", "square", "largest"),
+    _samples((0.1,), 3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, decoupled=False, maximize=False),
+)
+
+# -------------------------------------------------------------------------------------------- Adagrad
+
+
+def _adagrad_body(
+    p: Any,
+    g: Any,
+    lr: Any,
+    step: Any,
+    total: Any,
+    *,
+    lr_decay: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> Any:
+    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    if lr_decay:
+        lr = divide(lr, add(1.0, multiply(astype(step, np.float64), lr_decay)))
+    total = add(total, multiply(g, g))
+    new = subtract(p, multiply(divide(g, add(sqrt(total), eps)), _as(lr, p)))
+    return new, add(step, 1), total
+
+
+_adagrad_update = _update(
+    "adagrad_update",
+    _adagrad_body,
+    None,
+    "{p} after a step of length {lr}, each element in units of all its gradients so far",
+    r"{p} - {lr} \frac{{{g}}}{{\sqrt{{{total}}} + \epsilon}}",
+    ("p", "g", "lr", "step", "total"),
+    _samples((0.1,), 1, lr_decay=0.1, eps=1e-10, weight_decay=0.01, maximize=False),
+)
+
+# -------------------------------------------------------------------------------------------- RMSprop
+
+
+def _rmsprop_body(
+    p: Any,
+    g: Any,
+    lr: Any,
+    momentum: Any,
+    step: Any,
+    square: Any,
+    *others: Any,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    centered: bool,
+    maximize: bool,
+) -> Any:
+    """`others` are the mean gradient, if centered, and the buffer, if there is momentum."""
+    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    square = add(multiply(square, alpha), multiply(multiply(g, g), 1 - alpha))
+    kept, rest, size = [square], list(others), square
+    if centered:
+        mean = add(multiply(rest.pop(0), alpha), multiply(g, 1 - alpha))
+        kept.append(mean)
+        # A variance is not negative, though its rounded difference may be.
+        size = maximum(subtract(square, multiply(mean, mean)), 0)
+    direction = divide(g, add(sqrt(size), eps))
+    if rest:
+        direction = add(multiply(rest.pop(0), _as(momentum, p)), direction)
+        kept.append(direction)
+    return subtract(p, multiply(direction, _as(lr, p))), add(step, 1), *kept
+
+
+_RMSPROP = ("p", "g", "lr", "momentum", "step", "square")
+
+
+def _rmsprop(name: str, words: str, formula: str, *others: str) -> Mapping:
+    centered = "mean" in others
+    static = {"alpha": 0.99, "eps": 1e-8, "weight_decay": 0.01, "centered": centered, "maximize": False}
+    return _update(
+        name,
+        _rmsprop_body,
+        None,
+        words,
+        formula,
+        (*_RMSPROP, *others),
+        _samples((0.1, 0.9), 1 + len(others), **static),
+    )
+
+
+_SQUARE = r"\frac{{{g}}}{{\sqrt{{{square}}} + \epsilon}}"
+_VARIANCE = r"\frac{{{g}}}{{\sqrt{{{square} - {mean}^2}} + \epsilon}}"
+_rmsprop_updates = {
+    (False, False): _rmsprop(
+        "rmsprop_update",
+        "{p} after a step of length {lr}, each element in units of its recent size",
+        r"{p} - {lr} " + _SQUARE,
+    ),
+    (False, True): _rmsprop(
+        "rmsprop_momentum_update",
+        "{p} after a step of RMSprop along the gathered directions {buffer}",
+        r"{p} - {lr} \left({momentum} \, {buffer} + " + _SQUARE + r"\right)",
+        "buffer",
+    ),
+    (True, False): _rmsprop(
+        "rmsprop_centered_update",
+        "{p} after a step of RMSprop in units of the standard deviation of its gradient",
+        r"{p} - {lr} " + _VARIANCE,
+        "mean",
+    ),
+    (True, True): _rmsprop(
+        "rmsprop_centered_momentum_update",
+        "{p} after a step of centred RMSprop along the gathered directions {buffer}",
+        r"{p} - {lr} \left({momentum} \, {buffer} + " + _VARIANCE + r"\right)",
+        "mean",
+        "buffer",
+    ),
+}
+
+# ------------------------------------------------------------------------------------------- clipping
+
+
+def _check_finite(x: Any) -> Any:
+    if not np.isfinite(x):
+        raise ValueError(
+            f"clip_grad_norm_: the total norm of the gradients is {float(x)}, so they cannot be clipped "
+            f"(error_if_nonfinite=True). Nothing was changed."
+        )
+    return x
+
+
+_finite_norm = linear(
+    "finite_norm",
+    _check_finite,
+    lambda x: Spec(x.shape, x.dtype),
+    lambda g, x: g,
+    lambda batched, xs: unsupported("finite_norm: one norm is checked at a time")(),
+    formula="{x}",
+    words="{x}, checked to be finite",
+    lower=unsupported("finite_norm: the check needs the number, so it runs as it is"),
+    onnx=unsupported("finite_norm: training is not exported"),
+    samples=fixed(lambda rng: [Sample((np.float64(rng.uniform(1, 2)),))]),
+)

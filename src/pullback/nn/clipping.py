@@ -1,0 +1,127 @@
+"""Clipping: bounding the gradients between the backward pass and the step of the optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import mappings as m
+from ..core.cell import Cell
+from ..core.interpret import interpreting
+from ..core.spec import dtype_of, ndim_of
+from ..core.value import Value
+from ..mappings.update import _finite_norm
+from ..tensor import Tensor
+from ..transforms.reverse import TAPE, tape
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients by min(1, max_norm / (‖g‖ + 1e-6)), and return ‖g‖, the norm before.
+
+    The norm is that of all gradients as one vector: (Σ|gᵢ|^p)^(1/p), p = `norm_type` (inf: the largest
+    element), added up in float64. Parameters without a gradient count for nothing. With
+    `error_if_nonfinite`, a norm that is infinite or NaN raises ValueError and nothing has changed.
+
+    >>> import pullback as pb
+    >>> w = pb.nn.Parameter([3.0, 4.0])
+    >>> (w * w / 2).sum().backward()
+    >>> pb.nn.clip_grad_norm_([w], max_norm=1.0).item()
+    5.0
+    >>> [round(g, 4) for g in w.grad.tolist()]
+    [0.6, 0.8]
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: expected max_norm >= 0, got {max_norm}")
+    norm_type = float(norm_type)
+    if not norm_type > 0:
+        raise ValueError(f"clip_grad_norm_: expected norm_type > 0 or inf, got {norm_type}")
+    found = _gradients("clip_grad_norm_", parameters)
+    if not found:
+        return Tensor(TAPE, np.float32(0.0))
+    with interpreting(tape().below):
+        total = _total_norm([g for _, g in found], norm_type)
+        if error_if_nonfinite:
+            total = _finite_norm(total)
+        factor = m.minimum(m.divide(max_norm, m.add(total, 1e-6)), 1.0)
+        clipped = [m.multiply(g, m.astype(factor, dtype_of(g))) for _, g in found]
+        total = m.astype(total, np.result_type(*(dtype_of(g) for _, g in found)))
+    for (cell, _), g in zip(found, clipped, strict=True):
+        cell.write(g)
+    return Tensor(TAPE, total)
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Bound each element of the gradients to [−clip_value, clip_value]. Raises ValueError for a negative one.
+
+    >>> import pullback as pb
+    >>> w = pb.nn.Parameter([3.0, -4.0])
+    >>> (w * w / 2).sum().backward()
+    >>> pb.nn.clip_grad_value_([w], 3.5)
+    >>> w.grad.tolist()
+    [3.0, -3.5]
+    """
+    bound = float(clip_value)
+    if not bound >= 0:
+        raise ValueError(f"clip_grad_value_: expected clip_value >= 0, got {clip_value}")
+    found = _gradients("clip_grad_value_", parameters)
+    with interpreting(tape().below):
+        clipped = [m.maximum(m.minimum(g, bound), -bound) for _, g in found]
+    for (cell, _), g in zip(found, clipped, strict=True):
+        cell.write(g)
+
+
+def gradient_cell(parameter: Any) -> Cell | None:
+    """Return the cell that holds the gradient of a leaf, or None when it is not asked for one."""
+    link = parameter._link
+    return None if link is None else link.grad  # type: ignore[no-any-return]  # a leaf's link is a Leaf
+
+
+def plain_gradient(cell: Cell) -> Any:
+    """Return what the cell of a gradient holds, below the tape; None before the first backward pass."""
+    g = cell.read()
+    while isinstance(g, Value) and g._owner is TAPE:
+        g = g._payload.read() if isinstance(g._payload, Cell) else g._payload
+    return g
+
+
+def _gradients(name: str, parameters: Tensor | Iterable[Tensor]) -> list[tuple[Cell, Any]]:
+    found: list[tuple[Cell, Any]] = []
+    seen: set[int] = set()  # asked for membership only
+    for parameter in [parameters] if isinstance(parameters, Tensor) else list(parameters):
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"{name}: expected tensors, got {type(parameter).__name__}")
+        cell = gradient_cell(parameter)
+        if cell is None or id(cell) in seen:
+            continue
+        seen.add(id(cell))
+        g = plain_gradient(cell)
+        if g is not None:
+            found.append((cell, g))
+    return found
+
+
+def _total_norm(gradients: list[Any], norm_type: float) -> Any:
+    total: Any = None
+    for g in gradients:
+        axes = tuple(range(ndim_of(g)))
+        g = m.abs(m.astype(g, np.float64))
+        if math.isinf(norm_type):
+            part = m.max(g, axis=axes) if math.prod(g.shape) else np.float64(0.0)
+            total = part if total is None else m.maximum(total, part)
+        else:
+            power = m.square(g) if norm_type == 2 else g if norm_type == 1 else m.pow(g, norm_type)
+            part = m.sum(power, axis=axes)
+            total = part if total is None else m.add(total, part)
+    if norm_type == 2:
+        return m.sqrt(total)
+    return total if norm_type == 1 or math.isinf(norm_type) else m.pow(total, 1 / norm_type)

@@ -1,0 +1,323 @@
+"""Module: a plain object whose attributes are parameters, buffers and other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from .. import mappings as m
+from ..core.cell import Cell
+from ..core.errors import DtypeError
+from ..core.interpret import interpreting
+from ..tensor import Tensor
+from ..tensor.device import is_device
+from ..transforms.backward import numbers_of
+from ..transforms.reverse import TAPE, tape
+from .parameter import Buffer, Parameter
+from .state import Loaded, check_state
+
+__all__ = ["Module"]
+
+Hook = Callable[..., Any]
+
+
+class Module:
+    """Base of every layer and network: define `__init__` (which makes the attributes) and `forward`.
+
+    Parameters, buffers and modules are found in the attributes, also inside lists, tuples and dicts, in
+    the order in which they were assigned. The path of attributes is the name. What is reached by several
+    paths is one thing, listed once under the first.
+
+    >>> import pullback as pb
+    >>> class Net(pb.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = pb.nn.Linear(4, 3)
+    ...         self.out = pb.nn.Linear(3, 2)
+    ...     def forward(self, x):
+    ...         return self.out(pb.tanh(self.hidden(x)))
+    >>> net = Net()
+    >>> [name for name, p in net.named_parameters()]
+    ['hidden.weight', 'hidden.bias', 'out.weight', 'out.bias']
+    >>> net(pb.zeros((5, 4))).shape
+    (5, 2)
+    """
+
+    def __init__(self) -> None:
+        own = vars(self)
+        own["_mode"] = Cell(True, name="training")
+        own["_before"] = []
+        own["_after"] = []
+
+    # ------------------------------------------------------------------------------------- calling
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output. Every module defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...): what it computes")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for before in self._before:
+            changed = before(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        y = self.forward(*args, **kwargs)
+        for after in self._after:
+            changed = after(self, args, y)
+            if changed is not None:
+                y = changed
+        return y
+
+    def register_forward_hook(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook(module, args, output)` after every `forward`; a result replaces the output.
+
+        Returns a function that removes the hook.
+        """
+        return _attach(self._after, hook)
+
+    def register_forward_pre_hook(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook(module, args)` before every `forward`; a result replaces the positional arguments.
+
+        Returns a function that removes the hook.
+        """
+        return _attach(self._before, hook)
+
+    # ------------------------------------------------------------------------------- what is inside
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Go through this module and all modules inside it, each once, with its path."""
+        seen: set[int] = set()  # asked for membership only; the order is that of the attributes
+        waiting: list[tuple[str, Module]] = [(prefix, self)]
+        while waiting:
+            path, module = waiting.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            inner = [(f"{path}.{name}" if path else name, x) for name, x in members(module) if isinstance(x, Module)]
+            waiting.extend(reversed(inner))
+
+    def modules(self) -> Iterator[Module]:
+        """Go through this module and all modules inside it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Go through the modules directly inside this one, each once, with their names."""
+        seen: set[int] = set()
+        for name, x in members(self):
+            if isinstance(x, Module) and id(x) not in seen:
+                seen.add(id(x))
+                yield name, x
+
+    def children(self) -> Iterator[Module]:
+        """Go through the modules directly inside this one, each once."""
+        return (child for _, child in self.named_children())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """Go through the parameters, each once, with their paths; `recurse=False` looks at this module only."""
+        return self._named(Parameter, prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Go through the parameters, each once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Buffer]]:
+        """Go through the buffers, each once, with their paths."""
+        return self._named(Buffer, prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Buffer]:
+        """Go through the buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named(self, kind: type[Any], prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, x in members(module):
+                if isinstance(x, kind) and id(x) not in seen:
+                    seen.add(id(x))
+                    yield (f"{path}.{name}" if path else name), x
+
+    # --------------------------------------------------------------------------------------- state
+
+    def register_buffer(self, name: str, data: Any, persistent: bool = True) -> None:
+        """Keep `data` as state under this name; `persistent=False` leaves it out of `state_dict`."""
+        setattr(self, name, None if data is None else Buffer(data, persistent))
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """Keep a parameter, or None, under this name."""
+        setattr(self, name, parameter)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return copies of all parameters and persistent buffers by path."""
+        return {path: Tensor(TAPE, np.array(numbers_of(x))[()]) for path, x in self._state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> Loaded:
+        """Take over the values in `state_dict`, a dict of arrays or tensors by path.
+
+        With `strict=False`, names may be missing or left over; both are returned as
+        `(missing_keys, unexpected_keys)`. Raises KeyError (names), ShapeError or DtypeError; then nothing
+        has changed.
+        """
+        own = dict(self._state())
+        new, loaded = check_state(type(self).__name__, own, state_dict, strict)
+        for path, array in new.items():
+            own[path].assign_(array)
+        return loaded
+
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            inside = members(module)
+            for kind in (Parameter, Buffer):
+                for name, x in inside:
+                    if isinstance(x, kind) and id(x) not in seen and getattr(x, "persistent", True):
+                        seen.add(id(x))
+                        yield (f"{path}.{name}" if path else name), x
+
+    # -------------------------------------------------------------------------------------- changing
+
+    @property
+    def training(self) -> bool:
+        """Whether the module is in training mode (dropout drops, normalisation uses the batch)."""
+        return self._mode.read()  # type: ignore[no-any-return]  # a static cell
+
+    def train(self, mode: bool = True) -> Self:
+        """Put this module and all inside it into training mode, and return it."""
+        for module in self.modules():
+            module._mode.write(bool(mode))
+        return self
+
+    def eval(self) -> Self:
+        """Put this module and all inside it into evaluation mode, and return it."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters: `.grad` becomes None."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def requires_grad_(self, wanted: bool = True) -> Self:
+        """Switch gradients of all parameters on or off, and return the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(wanted)
+        return self
+
+    def to(self, target: Any) -> Self:
+        """Convert all floating parameters and buffers to a dtype, or move them to a device; return the module.
+
+        Make the optimiser afterwards, so that its slots have the same dtype. Raises DtypeError for a dtype
+        that is not floating, ValueError for a device other than "cpu".
+        """
+        if is_device(target):
+            return self
+        dtype = np.dtype(target)
+        if dtype.kind != "f":
+            raise DtypeError(f"{type(self).__name__}.to: expected a real floating dtype or a device, got {dtype}")
+        with interpreting(tape().below):
+            for _, x in [*self.named_parameters(), *self.named_buffers()]:
+                if x.dtype.kind == "f" and x.dtype != dtype:
+                    gradient = x.grad
+                    x._payload.write(m.astype(x._payload.read(), dtype))
+                    if gradient is not None:
+                        x.grad = gradient
+        return self
+
+    def float(self) -> Self:
+        """Convert to float32, and return the module."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Convert to float64, and return the module."""
+        return self.to(np.float64)
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call `function` with every module inside, the inner ones first, then with this one; return it.
+
+        >>> import pullback as pb
+        >>> def start(module):
+        ...     if isinstance(module, pb.nn.Linear):
+        ...         pb.nn.init.zeros_(module.bias)
+        >>> pb.nn.Linear(2, 2).apply(start).bias.tolist()
+        [0.0, 0.0]
+        """
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # ------------------------------------------------------------------------------------ attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = vars(self)
+        if isinstance(value, Parameter | Buffer | Module) and "_mode" not in own:
+            raise _uninitialised(type(self).__name__)
+        present = own.get(name)
+        if present is not None and value is not None:
+            if isinstance(present, Buffer) and not isinstance(value, Buffer):
+                present.assign_(value)
+                return
+            if isinstance(present, Parameter) and not isinstance(value, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a parameter; a plain value in its place would be trained no "
+                    f"more.\n  wrong:  module.{name} = new\n"
+                    f"  right:  module.{name}.data = new, or module.{name} = nn.Parameter(new)"
+                )
+        if isinstance(value, Parameter | Buffer) and not value._payload.name:
+            value._payload.name = name
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _INTERNAL:
+            raise _uninitialised(type(self).__name__)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def extra_repr(self) -> str:
+        """Return what `repr` shows in the parentheses of this module."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [line for line in self.extra_repr().split("\n") if line]
+        inner = [(name, x) for name, x in members(self) if isinstance(x, Module)]
+        if not inner:
+            return f"{type(self).__name__}({', '.join(lines)})"
+        for name, x in inner:
+            lines.append(f"({name}): " + repr(x).replace("\n", "\n  "))
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+_INTERNAL = ("_mode", "_before", "_after")
+
+
+def members(module: Module) -> list[tuple[str, Any]]:
+    """Return the parameters, buffers and modules directly inside `module` with their names, in order."""
+    found: list[tuple[str, Any]] = []
+    opened: set[int] = set()
+    waiting: list[tuple[str, Any]] = [(k, v) for k, v in reversed(vars(module).items()) if k not in _INTERNAL]
+    while waiting:
+        name, x = waiting.pop()
+        if isinstance(x, Parameter | Buffer | Module):
+            found.append((name, x))
+        elif isinstance(x, list | tuple | dict) and id(x) not in opened:
+            opened.add(id(x))
+            inner = list(x.items() if isinstance(x, dict) else enumerate(x))
+            waiting.extend((f"{name}.{key}", value) for key, value in reversed(inner))
+    return found
+
+
+def _attach(hooks: list[Hook], hook: Hook) -> Callable[[], None]:
+    hooks.append(hook)
+
+    def remove() -> None:
+        if hook in hooks:
+            hooks.remove(hook)
+
+    return remove
+
+
+def _uninitialised(name: str) -> AttributeError:
+    return AttributeError(
+        f"{name}.__init__ must call super().__init__() before it makes its attributes.\n"
+        f"  wrong:  def __init__(self): self.layer = nn.Linear(4, 2)\n"
+        f"  right:  def __init__(self): super().__init__(); self.layer = nn.Linear(4, 2)"
+    )
