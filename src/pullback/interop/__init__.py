@@ -1,0 +1,1 @@
+"""Bridges to other libraries. Each file is imported when it is first needed."""
