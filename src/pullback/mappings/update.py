@@ -49,7 +49,9 @@ def _keeping(state: int) -> Any:
     return spec
 
 
-def _samples(scalars: tuple[float, ...], slots: int, **static: Any) -> Any:
+def _samples(scalars: tuple[float, ...], *slots: tuple[float, float], **static: Any) -> Any:
+    """Draw parameter and gradient, then the `scalars` and a step counter, then each slot from its range."""
+
     def draw(rng: np.random.Generator) -> list[Sample]:
         return [
             Sample(
@@ -58,7 +60,7 @@ def _samples(scalars: tuple[float, ...], slots: int, **static: Any) -> Any:
                     rng.normal(size=shape),
                     *(np.float64(s) for s in scalars),
                     np.int64(step),
-                    *(rng.uniform(0.5, 2.0, shape) for _ in range(slots)),
+                    *(rng.uniform(low, high, shape) for low, high in slots),
                 ),
                 static,
             )
@@ -66,6 +68,9 @@ def _samples(scalars: tuple[float, ...], slots: int, **static: Any) -> Any:
         ]
 
     return fixed(draw)
+
+
+_MEANS, _SQUARES = (-0.5, 0.5), (1.0, 2.0)
 
 
 def _update(name: str, body: Any, kernel: Any, words: str, formula: str, arguments: Any, samples: Any) -> Mapping:
@@ -95,7 +100,8 @@ def _sgd_body(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximi
 
 def _sgd_kernel(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
     g = _ascent_or_decay_kernel(p, g, weight_decay, maximize)
-    return p - g * p.dtype.type(lr), step + 1
+    change = g * p.dtype.type(lr)
+    return np.subtract(p, change, out=change if p.ndim else None), step + 1
 
 
 _sgd_update = _update(
@@ -105,7 +111,7 @@ _sgd_update = _update(
     "{p} after a step of length {lr} against the gradient {g}",
     r"{p} - {lr} \, {g}",
     ("p", "g", "lr", "step"),
-    _samples((0.1,), 0, weight_decay=0.01, maximize=False),
+    _samples((0.1,), weight_decay=0.01, maximize=False),
 )
 
 
@@ -164,7 +170,7 @@ _momentum_update = _update(
     "{p} after a step of length {lr} along the gathered gradients {buffer}",
     r"{p} - {lr} \, ({momentum} \, {buffer} + {g})",
     ("p", "g", "lr", "momentum", "step", "buffer"),
-    _samples((0.1, 0.9), 1, weight_decay=0.01, dampening=0.1, nesterov=False, maximize=False),
+    _samples((0.1, 0.9), _MEANS, weight_decay=0.01, dampening=0.1, nesterov=False, maximize=False),
 )
 
 # ------------------------------------------------------------------------------------------------ Adam
@@ -238,6 +244,7 @@ def _adam_kernel(
     return p - new, step, mean, square, *largest
 
 
+_ADAM = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "maximize": False}
 _adam_update = _update(
     "adam_update",
     _adam_body,
@@ -245,7 +252,7 @@ _adam_update = _update(
     "{p} after a step of length {lr} along the mean gradient, each element in units of its own size",
     r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {square}}} + \epsilon}}",
     ("p", "g", "lr", "step", "mean", "square"),
-    _samples((0.1,), 2, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, decoupled=True, maximize=False),
+    _samples((0.1,), _MEANS, _SQUARES, decoupled=True, **_ADAM),
 )
 _amsgrad_update = _update(
     "amsgrad_update",
@@ -254,7 +261,7 @@ _amsgrad_update = _update(
     "{p} after a step of Adam that divides by the largest size {largest} seen so far",
     r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {largest}}} + \epsilon}}",
     ("p", "g", "lr", "step", "mean", "square", "largest"),
-    _samples((0.1,), 3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01, decoupled=False, maximize=False),
+    _samples((0.1,), _MEANS, _SQUARES, _SQUARES, decoupled=False, **_ADAM),
 )
 
 # -------------------------------------------------------------------------------------------- Adagrad
@@ -287,7 +294,7 @@ _adagrad_update = _update(
     "{p} after a step of length {lr}, each element in units of all its gradients so far",
     r"{p} - {lr} \frac{{{g}}}{{\sqrt{{{total}}} + \epsilon}}",
     ("p", "g", "lr", "step", "total"),
-    _samples((0.1,), 1, lr_decay=0.1, eps=1e-10, weight_decay=0.01, maximize=False),
+    _samples((0.1,), _SQUARES, lr_decay=0.1, eps=1e-10, weight_decay=0.01, maximize=False),
 )
 
 # -------------------------------------------------------------------------------------------- RMSprop
@@ -336,7 +343,7 @@ def _rmsprop(name: str, words: str, formula: str, *others: str) -> Mapping:
         words,
         formula,
         (*_RMSPROP, *others),
-        _samples((0.1, 0.9), 1 + len(others), **static),
+        _samples((0.1, 0.9), _SQUARES, *(_MEANS for _ in others), **static),
     )
 
 
@@ -373,9 +380,9 @@ _rmsprop_updates = {
 
 
 def _check_finite(x: Any) -> Any:
-    if not np.isfinite(x):
+    if not np.all(np.isfinite(x)):
         raise ValueError(
-            f"clip_grad_norm_: the total norm of the gradients is {float(x)}, so they cannot be clipped "
+            f"clip_grad_norm_: the total norm of the gradients is {x}, so they cannot be clipped "
             f"(error_if_nonfinite=True). Nothing was changed."
         )
     return x
@@ -386,7 +393,7 @@ _finite_norm = linear(
     _check_finite,
     lambda x: Spec(x.shape, x.dtype),
     lambda g, x: g,
-    lambda batched, xs: unsupported("finite_norm: one norm is checked at a time")(),
+    lambda batched, xs: _finite_norm(xs[0]),
     formula="{x}",
     words="{x}, checked to be finite",
     lower=unsupported("finite_norm: the check needs the number, so it runs as it is"),

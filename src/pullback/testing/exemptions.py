@@ -10,4 +10,8 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("adam_update", "magnitudes"): SQUARES,
     ("amsgrad_update", "magnitudes"): SQUARES,
     ("adagrad_update", "magnitudes"): SQUARES,
+    ("rmsprop_update", "magnitudes"): SQUARES,
+    ("rmsprop_momentum_update", "magnitudes"): SQUARES,
+    ("rmsprop_centered_update", "magnitudes"): SQUARES,
+    ("rmsprop_centered_momentum_update", "magnitudes"): SQUARES,
 }
