@@ -2,6 +2,7 @@
 composition of their pullbacks in reverse."""
 
 from . import nn, optim, random
+from .core import memory
 from .core.errors import *  # noqa: F403
 from .core.spec import default_dtype, set_default_dtype
 from .create import *  # noqa: F403
@@ -22,3 +23,6 @@ from .transforms import (
     vjp,
     vmap,
 )
+
+memory.keep_freed()
+from .user import mapping

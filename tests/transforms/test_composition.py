@@ -160,7 +160,7 @@ def test_random_programs_in_both_modes_equal_finite_differences(seed):
     def g(x):
         values = [x, x + 1, 0.5 * x]
         for u, b, i in programme:
-            values.append(binary[b](unary[u](values[-1]), values[i]))
+            values.append(3 * pb.tanh(binary[b](unary[u](values[-1]), values[i])))
         return pb.mean(pb.tanh(values[-1]))
 
     x, v = rng.normal(size=3), rng.normal(size=3)

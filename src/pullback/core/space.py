@@ -7,6 +7,7 @@ on the floor above (`mappings`), which hands them down here once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 

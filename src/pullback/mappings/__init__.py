@@ -18,6 +18,7 @@ from .exponential import *  # noqa: F403
 from .index import *  # noqa: F403
 from .join import *  # noqa: F403
 from .linalg import *  # noqa: F403
+from .linear import *  # noqa: F403
 from .logistic import *  # noqa: F403
 from .logsumexp import *  # noqa: F403
 from .loss import *  # noqa: F403

@@ -1,0 +1,91 @@
+"""The linear layer's mapping: rows of x times a matrix kept with one row per output, plus a bias."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import ShapeError
+from ..core.families import composite
+from ..core.samples import Sample, fixed
+from ..core.spec import Spec, ndim_of, operand, result_dtype, shape_of
+from .arithmetic import add
+from .linalg import _matmul, matmul
+from .reduce import sum
+from .shape import _permute_dims, _reshape
+
+__all__ = ["linear"]
+
+
+def _body(x: Any, weight: Any, *bias: Any) -> Any:
+    y = matmul(x, _permute_dims(weight, axes=(1, 0)))
+    return add(y, bias[0]) if bias else y
+
+
+def _kernel(x: Any, weight: Any, *bias: Any) -> Any:
+    rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    y = rows.dot(weight.T)
+    if bias:
+        y = np.add(y, bias[0], out=y) if y.dtype == bias[0].dtype else y + bias[0]
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def _pullback(g: Any, y: Any, x: Any, weight: Any, *bias: Any, needs: Any) -> list[Any]:
+    # ∂L/∂x = g W, ∂L/∂W = gᵀ x (in the layout of W, so that an update walks both in order), ∂L/∂b = Σ g
+    to_x = _matmul(g, weight) if needs[0] and ndim_of(g) > 1 else matmul(g, weight) if needs[0] else None
+    g, x = _as_rows(g), _as_rows(x)
+    to_weight = _matmul(_permute_dims(g, axes=(1, 0)), x) if needs[1] else None
+    return [to_x, to_weight, *(sum(g, axis=0) if needs[2] else None for _ in bias)]
+
+
+def _as_rows(x: Any) -> Any:
+    shape = shape_of(x)
+    return x if len(shape) == 2 else _reshape(x, shape=(math.prod(shape[:-1]), shape[-1]))
+
+
+def _spec(x: Spec, weight: Spec, *bias: Spec) -> Spec:
+    return Spec((*x.shape[:-1], weight.shape[0]), result_dtype(x, weight, *bias))
+
+
+_linear = composite(
+    "linear",
+    _body,
+    _spec,
+    kernel=_kernel,
+    pullback=_pullback,
+    arguments=("x", "weight", "bias"),
+    formula="{x} {weight}^T + {bias}",
+    words="{x} times the transposed {weight}, plus {bias}",
+    lower="linear",
+    onnx="Gemm",
+    samples=fixed(
+        lambda rng: [
+            Sample((rng.normal(size=(4, 3)), rng.normal(size=(2, 3)), rng.normal(size=2))),
+            Sample((rng.normal(size=(2, 2, 3)), rng.normal(size=(1, 3)), rng.normal(size=1))),
+            Sample((rng.normal(size=3), rng.normal(size=(2, 3)), rng.normal(size=2))),
+            Sample((rng.normal(size=(0, 3)), rng.normal(size=(2, 3)), rng.normal(size=2))),
+        ]
+    ),
+)
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """Return x Wᵀ + b; x: (…, in), weight: (out, in), bias: (out,) or None, result: (…, out).
+
+    Raises ShapeError when the shapes do not fit together.
+
+    >>> import pullback as pb
+    >>> pb.linear(pb.tensor([1.0, 2.0]), pb.tensor([[3.0, 4.0]])).tolist()
+    [11.0]
+    """
+    x = operand(x)
+    have, want = shape_of(x), shape_of(weight)
+    if len(want) != 2 or not have or have[-1] != want[1]:
+        raise ShapeError(f"linear: expected x (…, in) and weight (out, in), got x {have} and weight {want}")
+    if bias is None:
+        return _linear(x, weight)
+    if shape_of(bias) != want[:1]:
+        raise ShapeError(f"linear: expected bias of shape {want[:1]} for weight {want}, got {shape_of(bias)}")
+    return _linear(x, weight, bias)
