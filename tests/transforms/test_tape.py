@@ -241,6 +241,13 @@ def test_dtypes_follow_the_conventions():
         pb.set_default_dtype("int32")
 
 
+def test_a_derivative_is_not_lost_silently():
+    for transform in (pb.grad, lambda f: lambda x: pb.jvp(f, (x,), (x,))):
+        with pytest.raises(pb.GradientError, match="lose its derivative"):
+            transform(lambda x: pb.sum(pb.tensor(np.asarray(x)) * x))(np.ones(2))
+    assert pb.grad(lambda x: x * float(x))(3.0).item() == 3.0  # asked for: a number is a constant
+
+
 def test_big_endian_read_only_strided_inputs():
     base = np.arange(12.0).reshape(3, 4)
     odd = base.astype(">f8")[::-1, ::2]

@@ -133,6 +133,11 @@ class Tensor(Operators):
         return view
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if self._owner is not TAPE:
+            raise GradientError(
+                f"this value belongs to {self._owner.described}; as a NumPy array it would lose its derivative.\n"
+                f"  wrong:  np.asarray(x)\n  right:  a function of pullback, or x.numpy() for the numbers alone"
+            )
         a = self.numpy()
         if dtype is not None and np.dtype(dtype) != a.dtype:
             if copy is False:
