@@ -270,6 +270,8 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         if name in _INTERNAL:
             raise _uninitialised(type(self).__name__)
+        if hasattr(type(self), name):  # a property raised AttributeError: show that error, not another
+            return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def extra_repr(self) -> str:
