@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .value import Value
+
 __all__ = [
     "Spec",
     "default_dtype",
@@ -97,7 +99,7 @@ def operand(x: Any) -> Any:
 
     Python floats, also inside lists, take the default dtype. Raises TypeError for anything else.
     """
-    if hasattr(x, "dtype"):
+    if isinstance(x, Value) or hasattr(x, "dtype"):
         return x
     try:
         a = np.asarray(x)

@@ -142,7 +142,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     shapes = tuple(shape_of(x) for x in xs)
     names, out = _parse(subscripts, shapes)
     length = _lengths(subscripts, names, shapes)
-    pairs = [_narrowed(x, of_x, length) for x, of_x in zip(xs, names, strict=True)]
+    pairs = [_narrowed(x, shape, of_x, length) for x, shape, of_x in zip(xs, shapes, names, strict=True)]
     while len(pairs) > 1:
         i, j = _cheapest(tuple(n for _, n in pairs), out, tuple(sorted(length.items()))) if len(pairs) > 2 else (0, 1)
         (b, in_b), (a, in_a) = pairs.pop(j), pairs.pop(i)
@@ -150,7 +150,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         kept = tuple(dict.fromkeys(n for n in in_a + in_b if n in wanted)) if pairs else out
         pairs.append((contract(a, b, in_a, in_b, kept), kept))
     x, of_x = _without_lone(*pairs[0], set(out))
-    return _permute_dims(x, axes=tuple(of_x.index(n) for n in out))
+    return x if len(xs) > 1 else _permute_dims(x, axes=tuple(of_x.index(n) for n in out))
 
 
 @lru_cache(maxsize=1024)
@@ -192,7 +192,8 @@ def _parse(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[tuple[Names, ...
     return names, out
 
 
-def _lengths(subscripts: str, names: Sequence[Names], shapes: Sequence[Shape]) -> dict[int, int]:
+@lru_cache(maxsize=1024)
+def _lengths(subscripts: str, names: tuple[Names, ...], shapes: tuple[Shape, ...]) -> dict[int, int]:
     length: dict[int, int] = {}
     for i, (of_x, shape) in enumerate(zip(names, shapes, strict=True)):
         for name, n in zip(of_x, shape, strict=True):
@@ -207,9 +208,8 @@ def _lengths(subscripts: str, names: Sequence[Names], shapes: Sequence[Shape]) -
     return length
 
 
-def _narrowed(x: Any, names: Names, length: dict[int, int]) -> tuple[Any, Names]:
+def _narrowed(x: Any, shape: Shape, names: Names, length: dict[int, int]) -> tuple[Any, Names]:
     """Leave out axes of length 1 that others stretch, and take the diagonal of axes of the same name."""
-    shape = shape_of(x)
     stretched = [axis for axis, n in enumerate(names) if shape[axis] != length[n]]
     if stretched:
         x = _reshape(x, shape=tuple(n for axis, n in enumerate(shape) if axis not in stretched))

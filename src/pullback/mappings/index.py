@@ -11,7 +11,7 @@ from ..core.spec import Shape, dtype_of, operand, shape_of
 from .arithmetic import add
 from .dtype import _cast
 from .gather import _gather, _scatter_add, _scatter_set, gathered_shape
-from .positions import Place, place_of, positions, slice_entry
+from .positions import Place, basic_index, place_of, positions
 from .shape import broadcast_to
 from .slicing import _embed, _slice, _slice_set, sliced_shape
 
@@ -30,12 +30,12 @@ def getitem(x: Any, index: Any) -> Any:
     >>> pb.getitem(x, (slice(None), [0, 2])).tolist()
     [[1.0, 3.0], [4.0, 6.0]]
     """
-    kind = index.__class__
-    if kind is int:
-        return _slice(x, index=(index,))
-    if kind is slice:
-        return _slice(x, index=(slice_entry(index),))
+    static = basic_index(index)
+    if static is not None:
+        return _slice(x, index=static)
     x = operand(x)
+    if isinstance(index, np.ndarray) and index.ndim and index.dtype == np.int64:
+        return _gather(x, index, axes=(0,))
     place = place_of(index, shape_of(x), "getitem")
     if place.static is not None:
         x = _slice(x, index=place.static)

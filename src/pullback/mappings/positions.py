@@ -26,6 +26,19 @@ class Place:
     axes: tuple[int, ...]
 
 
+def basic_index(index: Any) -> tuple[Any, ...] | None:
+    """Return an index of ints, slices and None in its static form; None if it holds anything else."""
+    static: list[Any] = []
+    for entry in index if index.__class__ is tuple else (index,):
+        kind = entry.__class__
+        if kind is slice:
+            entry = slice_entry(entry)
+        elif kind is not int and entry is not None:
+            return None
+        static.append(entry)
+    return tuple(static)
+
+
 def place_of(index: Any, shape: Shape, name: str) -> Place:
     """Read an index of an array of this shape.
 
