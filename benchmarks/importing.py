@@ -1,0 +1,43 @@
+"""What it costs to have the library: seconds to import it, and megabytes on the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from .figures import Figure, Goal, Settings, figure, missing
+from .installed import BY_HAND, INSTALL, distributions, is_installed, size_of
+from .measure import Sample, interleaved
+
+TITLE = "Import and size"
+SECONDS, OWN_SIZE, WHOLE_SIZE = "import beyond NumPy's", "installed size", "with all that it requires"
+GOALS = [Goal(SECONDS, 0.10)]
+MODULES = {"micrograd": "micrograd.engine"}  # the package itself is empty
+PROGRAM = """
+import time
+import numpy
+start = time.perf_counter()
+import {module}
+print(time.perf_counter() - start)
+"""
+
+
+def figures(settings: Settings) -> list[Figure]:
+    """Each sample is a new interpreter that has imported NumPy and now imports the library."""
+    wanted = [c for c in settings.contenders if c != BY_HAND]
+    present = [c for c in wanted if is_installed(c)]
+    samples = interleaved({c: lambda c=c: _import(c) for c in present}, 2 if settings.quick else 7)
+    result = [
+        figure(SECONDS, c, "s", samples[c][SECONDS]) if c in present else missing(SECONDS, c, "s", INSTALL)
+        for c in wanted
+    ]
+    for c in present:
+        result.append(figure(OWN_SIZE, c, "MB", [size_of(c) / 1e6]))
+    for c in present:
+        result.append(figure(WHOLE_SIZE, c, "MB", [sum(map(size_of, distributions(c))) / 1e6]))
+    return result
+
+
+def _import(module: str) -> Sample:
+    command = [sys.executable, "-c", PROGRAM.format(module=MODULES.get(module, module))]
+    return {SECONDS: float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)}

@@ -1,0 +1,105 @@
+"""The benchmark runs, and its contenders compute the same thing. Times are not tested."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _from_the_root(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+def test_the_step_by_hand_is_the_derivative_of_its_loss():
+    from benchmarks.by_hand import ByHand
+
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) for shape in ((3, 4), (3,), (2, 3), (2,))]
+    x, labels = rng.normal(size=(5, 4)), np.array([0, 1, 1, 0, 1])
+
+    def loss(ws):
+        w1, b1, w2, b2 = ws
+        z = np.tanh(x @ w1.T + b1) @ w2.T + b2
+        return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(5), labels])
+
+    network = ByHand(weights, 5, lr=1.0)
+    assert network.step(x, labels) == pytest.approx(loss(weights), rel=1e-14)
+    stepped = [network.w1.T, network.b1, network.w2.T, network.b2]
+    h = 1e-6
+    for i, (w, new) in enumerate(zip(weights, stepped, strict=True)):
+        for at in np.ndindex(w.shape):
+            there, back = ([v.copy() for v in weights] for _ in range(2))
+            there[i][at] += h
+            back[i][at] -= h
+            slope = (loss(there) - loss(back)) / (2 * h)
+            assert w[at] - new[at] == pytest.approx(slope, abs=1e-8)
+
+
+def test_pullback_and_numpy_by_hand_lose_the_same():
+    from benchmarks.installed import BY_HAND
+    from benchmarks.step import CORES, TIME, timings
+
+    done = timings(["pullback", BY_HAND], rounds=2)
+    ours, theirs = (np.array(done["losses"][c]) for c in ("pullback", BY_HAND))
+    assert len(ours) == 200
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert ours[-20:].mean() < 0.5 * ours[:20].mean()  # and it is training that is timed
+    assert done["apart"]["pullback"] < 1e-4
+    assert {len(done["samples"]["pullback"][quantity]) for quantity in (TIME, CORES)} == {2}
+
+
+def test_other_losses_are_refused(monkeypatch):
+    from benchmarks import step
+    from benchmarks.installed import BY_HAND
+
+    def other(weights, batches, lr):
+        return step.NETWORKS[BY_HAND](weights, batches, 1.01 * lr)
+
+    monkeypatch.setitem(step.NETWORKS, "other", other)
+    with pytest.raises(ArithmeticError, match="other computes other losses"):
+        step.timings(["other"], rounds=1)
+
+
+@pytest.mark.parametrize("active", [1, 2])
+def test_a_chain_has_the_gradient_of_its_formula(active):
+    from benchmarks.scalars import CHAINS, error
+
+    assert error(CHAINS["pullback"](500, active), 500, active) < 1e-12
+
+
+def test_a_child_runs_with_one_thread_and_says_what_failed():
+    from benchmarks import child
+
+    figure = child.run("benchmarks.chain:whole", one_thread=True, contender="pullback", length=2_000)
+    assert figure["seconds"] > 0
+    with pytest.raises(child.ChildFailed, match="KeyError"):
+        child.run("benchmarks.chain:whole", contender="nobody", length=10)
+
+
+def test_goals_are_judged_and_shown():
+    from benchmarks import step, table
+    from benchmarks.figures import figure, missing, reached
+    from benchmarks.installed import BY_HAND
+
+    figures = [
+        figure("one thread", "pullback", "µs", [130.0, 141.0, 150.0]),
+        figure("one thread", BY_HAND, "µs", [99.0, 100.0, 101.0]),
+        missing("one thread", "torch", "µs", "not installed"),
+    ]
+    judged = [reached(g, figures) for g in step.GOALS if g.quantity == "one thread"]
+    assert judged == [False, None]  # 1.41 times; and nothing to compare with
+    assert reached(step.GOALS[0], [figures[1], figure("one thread", "pullback", "µs", [140.0])])
+
+    console = Console(width=160, record=True, file=sys.stderr)
+    table.show(console, step, figures)
+    text = console.export_text()
+    assert "≤ 1.4 × NumPy by hand ✗" in text and "cannot say" in text and "not installed" in text
+    written = json.loads(json.dumps(table.as_json({"step": (step, figures)})))
+    assert written["workloads"]["step"]["figures"][0]["median"] == 141.0
+    assert written["workloads"]["step"]["goals"][0]["reached"] is False
