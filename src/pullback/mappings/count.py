@@ -12,7 +12,7 @@ from ..core.samples import Sample, fixed
 from ..core.spec import ndim_of, operand, shape_of
 from .reduce import Axis, normal_axes, occupied_axes
 from .shape import _reshape
-from .slicing import STEPWISE
+from .slicing import NO_OPERATOR, STEPWISE
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
 
@@ -42,7 +42,7 @@ _any = reduction(
     formula=r"\bigvee {x}",
     words="whether any element of {x} is true",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
 
@@ -53,7 +53,7 @@ _all = reduction(
     formula=r"\bigwedge {x}",
     words="whether all elements of {x} are true",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
 
@@ -64,7 +64,7 @@ _count_nonzero = reduction(
     formula=r"\sum [{x} \ne 0]",
     words="how many elements of {x} are not zero",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
 

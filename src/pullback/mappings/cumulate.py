@@ -16,7 +16,7 @@ from .dtype import astype
 from .join import _concat, pad
 from .reduce import Axis, folds, normal_axes
 from .shape import _permute_dims, _reshape
-from .slicing import FULL, STEPWISE, _slice
+from .slicing import FULL, NO_OPERATOR, STEPWISE, _slice
 
 __all__ = ["cumulative_prod", "cumulative_sum", "prod"]
 
@@ -130,7 +130,7 @@ _cumulative_prod = composite(
     formula=r"\prod_{{j \le i}} {x}_j",
     words="the running product of {x}",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
             Sample((rng.normal(size=(5,)),), {"axis": 0}),

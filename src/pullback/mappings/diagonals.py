@@ -11,7 +11,7 @@ from ..core.families import linear
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, shape_of
 from .shape import moveaxis
-from .slicing import STEPWISE
+from .slicing import NO_OPERATOR, STEPWISE
 
 __all__ = ["diag", "diagonal", "tril", "triu"]
 
@@ -36,7 +36,7 @@ _diagonal = linear(
     formula=r"\operatorname{{diag}}({x})",
     words="the diagonal of {x}",
     lower="view",
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
             Sample((rng.normal(size=(3, 4)),), {"offset": 0}),
@@ -57,7 +57,7 @@ _diagonal_embed = linear(
     formula=r"\operatorname{{diag}}({g})",
     words="{g} on the diagonal of a matrix of zeros",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
             Sample((rng.normal(size=(3,)),), {"offset": 0, "rows": 3, "columns": 4}),

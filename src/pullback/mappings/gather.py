@@ -23,7 +23,7 @@ from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, dtype_of, ndim_of, shape_of
 from .arithmetic import multiply
 from .shape import _permute_dims, _reshape
-from .slicing import STEPWISE
+from .slicing import NO_OPERATOR, STEPWISE
 
 __all__: list[str] = []
 
@@ -294,7 +294,7 @@ _last_written = irregular(
     formula=r"\operatorname{{last}}({indices})",
     words="which of the writes to {indices} is the last one there",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
             Sample((_positions(rng, 3, (5,)),), {"lengths": (3,)}),

@@ -15,7 +15,7 @@ from ..core.mapping import BOTH, NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, dtype_of, ndim_of, operand, shape_of
 from .dtype import astype
-from .slicing import STEPWISE
+from .slicing import NO_OPERATOR, STEPWISE
 
 __all__ = ["max", "mean", "min", "sum"]
 
@@ -132,7 +132,7 @@ _tie_shares = irregular(
     formula=r"\frac{{[{x} = {y}]}}{{\sum [{x} = {y}]}}",
     words="the share that each element of {x} has in {y}, which it equals or not",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
             Sample((x := rng.integers(0, 3, (2, 4)) * 1.0, x.max(axis=1, keepdims=True)), {"axis": (1,)}),

@@ -22,6 +22,7 @@ __all__: list[str] = []
 
 FULL = (None, None, None)
 STEPWISE = unsupported("runs as its NumPy evaluation inside the plan")
+NO_OPERATOR = unsupported("ONNX has no single operator for it")
 
 
 @lru_cache(maxsize=4096)

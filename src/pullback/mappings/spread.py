@@ -13,7 +13,7 @@ from ..core.spec import ndim_of, operand
 from .arithmetic import multiply, negative, square, subtract
 from .reduce import Axis, _mean, count_of, folds, max, min, normal_axes, sum
 from .rounding import abs
-from .slicing import STEPWISE
+from .slicing import NO_OPERATOR, STEPWISE
 
 __all__ = ["norm", "std", "var"]
 
@@ -32,7 +32,7 @@ _safe_reciprocal = elementwise(
     formula=r"\frac{{1}}{{{x}}}",
     words="the reciprocal of {x}, and 0 of 0",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=real((0.5, 3)),
     special={0.0: 0.0, inf: 0.0, nan: nan},
     special_slope={0.0: 0.0},
@@ -87,7 +87,7 @@ _var = reduction(
     formula=r"\operatorname{{var}}({x})",
     words="the variance of {x}",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(_spreads),
 )
 
@@ -102,7 +102,7 @@ _std = reduction(
     words="the standard deviation of {x}",
     kink="where all elements are equal we choose 0",
     lower=STEPWISE,
-    onnx=STEPWISE,
+    onnx=NO_OPERATOR,
     samples=fixed(_spreads),
 )
 
