@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import pullback  # noqa: F401  # fills the catalogue
-
 from ..core.mapping import CATALOGUE
 from .contract import LAWS, judge
 from .law import Outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from .. import mappings, nn, optim  # noqa: F401  # together they fill the catalogue
 from ..core.mapping import CATALOGUE, Mapping
 from . import laws_batching, laws_derivative, laws_inputs, laws_value, laws_words
 from .exemptions import EXEMPT
@@ -60,14 +61,14 @@ def judge_all(mappings: Iterable[Mapping] | None = None, laws: Sequence[str] | N
 def check_mapping(mapping: Any, *, laws: Sequence[str] | None = None) -> list[Outcome]:
     """Hold one mapping to the laws and return the outcomes.
 
-    `mapping` is a mapping with `samples`; `laws` names some of `LAWS`, all by default. Raises LawBroken with every
-    counterexample when a law is broken.
+    `mapping` is a mapping with `samples`, one's own (`pullback.mapping`) included; `laws` names some of
+    `LAWS`, all by default. Raises LawBroken with every counterexample when a law is broken.
 
     >>> from pullback.core.mapping import CATALOGUE
     >>> [outcome.status for outcome in check_mapping(CATALOGUE["multiply"], laws=["adjoint", "derivative"])]
     ['kept', 'kept']
     """
-    outcomes = list(judge_all([mapping], laws))
+    outcomes = list(judge_all([getattr(mapping, "mapping", mapping)], laws))
     broken = [f"{o.mapping} breaks the law {o.law!r}: {o.detail}" for o in outcomes if o.status == "broken"]
     if broken:
         raise LawBroken("\n".join(broken))

@@ -20,7 +20,8 @@ def slope(
     Central differences with steps that halve, extrapolated to step 0 (Ridders, "Accurate computation of
     F'(x) and F'(x)F''(x)", 1982). Each entry takes the extrapolation whose neighbours in the table agree
     best, so that one which crosses a kink or leaves the domain with the larger steps is judged by the
-    smaller ones. `coarseness` is the rounding error of `line` in units of float64's. Entries without any finite difference come back as NaN with an infinite error.
+    smaller ones. `coarseness` is the rounding error of `line` in units of float64's. Entries without any
+    finite difference come back as NaN with an infinite error.
     """
     best = np.asarray(line(0.0), dtype=np.float64)
     size = np.abs(best)

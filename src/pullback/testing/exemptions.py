@@ -11,7 +11,6 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("amsgrad_update", "magnitudes"): SQUARES,
     ("adagrad_update", "magnitudes"): SQUARES,
     ("rmsprop_update", "magnitudes"): SQUARES,
-    ("rmsprop_momentum_update", "magnitudes"): SQUARES,
     ("rmsprop_centered_update", "magnitudes"): SQUARES,
     ("rmsprop_centered_momentum_update", "magnitudes"): SQUARES,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,7 @@ class Entry:
         return self.analytic / self.numeric if self.numeric else float("inf") if self.analytic else 1.0
 
     def __str__(self) -> str:
-        at = f"∂y{_index(self.output)}/∂{self.argument}{_index(self.element)}"
+        at = f"∂f{_index(self.output)}/∂{self.argument}{_index(self.element)}"
         if self.kink is not None:
             left, right = self.kink
             return f"{at}: gradient {self.analytic:.8g}, at a kink with slope {left:.6g} before and {right:.6g} after"
@@ -64,6 +65,23 @@ class GradientReport:
     uncertain: list[Entry] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list, repr=False)
     sampled: bool = False
+
+    def add(self, entry: Entry, *, agrees: bool, sides: tuple[float, float], noise: float, settled: bool) -> None:
+        """Take in one entry: `sides` are the slopes before and after, which differ by more than `noise` at a kink;
+        `settled` says that the finite difference converged."""
+        self.checked += 1
+        self.entries.append(entry)
+        low, high = sorted(sides)
+        if noise + 1e-3 * (abs(low) + abs(high)) < high - low < np.inf:
+            margin = 1e-6 * (abs(low) + abs(high))
+            between = low - margin <= entry.analytic <= high + margin
+            (self.kinks if between else self.failures).append(dataclasses.replace(entry, kink=sides))
+        elif agrees:
+            self.worst = max(self.worst, abs(entry.analytic - entry.numeric) / max(abs(entry.numeric), 1e-3))
+        elif settled:
+            self.failures.append(entry)
+        else:
+            self.uncertain.append(entry)
 
     @property
     def ok(self) -> bool:
@@ -101,7 +119,7 @@ def gradcheck(
 ) -> GradientReport:
     """Hold the gradients of `f` at `args` to finite differences.
 
-    The whole Jacobian ∂yⱼ/∂xᵢ is compared, entry by entry, in float64 whatever the dtype of the
+    The whole Jacobian ∂fⱼ/∂xᵢ is compared, entry by entry, in float64 whatever the dtype of the
     arguments; with more than 256 elements in the arguments, or in the value, 256 of them are chosen at
     random. The differences are central ones, extrapolated (see `differences.slope`).
 
@@ -159,51 +177,30 @@ def gradcheck(
         size = abs(float(np.asarray(xs[which])[element]))
         step = 0.02 * max(size, 0.1) if eps is None else eps
         numeric, error = slope(line, step=step, halvings=12, coarseness=coarseness)
-        _compare(
-            report, titles[active[which]], element, [outputs[r] for r in rows], len(shapes) > 1,
-            jacobian[:, column], numeric, error, lambda: one_sided(line, step=step * 1e-2), rtol, atol,
-        )  # fmt: skip
+        agree = np.abs(jacobian[:, column] - numeric) <= atol + rtol * np.abs(numeric) + np.minimum(
+            20 * error, 1e-3 * np.abs(numeric)
+        )
+        agree |= np.isnan(jacobian[:, column]) & np.isnan(numeric)
+        left, right = one_sided(line, step=step * 1e-2)
+        noise = 1e-6 + 16 * coarseness * 2.0**-52 * np.abs(line(0.0)) / (step * 1e-2)
+        for k, row in enumerate(rows):
+            out, place = outputs[row]
+            report.add(
+                Entry(
+                    titles[active[which]],
+                    element,
+                    (out, *place) if len(shapes) > 1 else place,
+                    float(jacobian[k, column]),
+                    float(numeric[k]),
+                ),
+                agrees=bool(agree[k]),
+                sides=(float(left[k]), float(right[k])),
+                noise=float(noise[k]),
+                settled=bool(error[k] <= 1e-3 * (1 + abs(numeric[k]))),
+            )
     if report.failures:
         raise GradcheckError(f"gradcheck: the gradient is wrong.\n{report}", report)
     return report
-
-
-def _compare(
-    report: GradientReport,
-    title: str,
-    element: tuple[int, ...],
-    outputs: Sequence[tuple[int, tuple[int, ...]]],
-    several: bool,
-    analytic: Array,
-    numeric: Array,
-    error: Array,
-    sides: Callable[[], tuple[Array, Array]],
-    rtol: float,
-    atol: float,
-) -> None:
-    slack = atol + rtol * np.abs(numeric) + np.minimum(20 * error, 1e-3 * np.abs(numeric))
-    agree = np.abs(analytic - numeric) <= slack
-    agree |= np.isnan(analytic) & np.isnan(numeric)
-    left, right = (numeric, numeric) if agree.all() else sides()
-    for k, (which, place) in enumerate(outputs):
-        report.checked += 1
-        output = (which, *place) if several else place
-        entry = Entry(title, element, output, float(analytic[k]), float(numeric[k]))
-        report.entries.append(entry)
-        if agree[k]:
-            report.worst = max(report.worst, abs(entry.analytic - entry.numeric) / max(abs(entry.numeric), 1e-3))
-            continue
-        apart = abs(left[k] - right[k])
-        if apart > 1e-3 * (abs(left[k]) + abs(right[k])) and np.isfinite(apart):
-            entry = Entry(title, element, output, float(analytic[k]), float(numeric[k]), (float(left[k]), float(right[k])))
-            low, high = sorted(entry.kink or (0.0, 0.0))
-            margin = 1e-6 * (abs(low) + abs(high))
-            between = low - margin <= entry.analytic <= high + margin
-            (report.kinks if between else report.failures).append(entry)
-        elif not error[k] <= 1e-3 * (1 + abs(numeric[k])):
-            report.uncertain.append(entry)
-        else:
-            report.failures.append(entry)
 
 
 def _wide(x: Any) -> Any:

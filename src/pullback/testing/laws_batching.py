@@ -20,7 +20,7 @@ EXAMPLES = 3
 
 
 def vmap_equals_loop(subject: Subject) -> None:
-    """Batched evaluation, and the batched gradient, equal a loop over the examples: all inputs batched, and each alone."""
+    """Batched value and gradient equal a loop over the examples: with all inputs batched, and each alone."""
     batch = subject.mapping.batch
     if batch.__class__ is unsupported:
         raise NotApplicable(f"batching is unsupported: {batch.reason}")  # type: ignore[union-attr]  # just tested

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 
 def inputs(subject: Subject) -> None:
-    """Strided, reversed, read-only, Fortran-ordered, big-endian, broadcast, 0-d and empty inputs: same result, untouched."""
+    """Strided, reversed, read-only, Fortran-ordered, big-endian, broadcast, 0-d, empty: same result, untouched."""
     for case in [*subject.cases, *_bare(subject)]:
         expected = _result(case, case.args)
         for layout, change in _LAYOUTS.items():
@@ -53,7 +53,7 @@ def _result(case: Case, args: Sequence[Any]) -> list[tuple[str, Array]]:
     if case.mapping.differentiable and case.active and case.has_real_output:
         if case.mapping.pullback.__class__ is unsupported:
             return named
-        y, back = vjp(moved.function(case.active), *moved.primals(case.active))
+        _, back = vjp(moved.function(case.active), *moved.primals(case.active))
         gradients = arrays_of(back(case.cotangents()))
         for i, g in zip(case.active, gradients, strict=True):
             x = args[i]

@@ -24,6 +24,8 @@ Array = np.ndarray[Any, Any]
 def value(subject: Subject) -> None:
     """`evaluate` against an independent oracle (NumPy, SciPy), or against the body of a composite."""
     mapping = subject.mapping
+    if mapping.family == "user":
+        raise NotApplicable("a user's function is its own definition")
     oracle = oracle_of(mapping.name)
     require(
         oracle is not None or (mapping.body is not None and mapping.family == "composite"),
@@ -58,7 +60,7 @@ def _magnitude(x: Array) -> float:
 
 
 def spec(subject: Subject) -> None:
-    """The spec rule says the shape and dtype that `evaluate` gives: in float64, float32, with weak numbers, on integers."""
+    """The spec rule says the shape and dtype that `evaluate` gives: for floats, integers and weak numbers."""
     mapping = subject.mapping
     if mapping.spec is None:
         require(mapping.body is not None, "there is neither a spec rule nor a body to derive it from")
@@ -87,11 +89,11 @@ def spec(subject: Subject) -> None:
 
 def _dtype_variants(case: Case) -> list[tuple[Any, ...]]:
     variants: list[tuple[Any, ...]] = [case.args]
-    for dtype in (np.float32, np.float16):
-        variants.append(tuple(_cast(x, np.dtype(dtype)) for x in case.args))
+    for name in ("float32", "float16"):
+        variants.append(tuple(_cast(x, np.dtype(name)) for x in case.args))
     if case.mapping.family == "elementwise":
-        for dtype in (np.int64, np.int32, np.uint8, np.bool_):
-            variants.append(tuple(_cast(x, np.dtype(dtype)) for x in case.args))
+        for name in ("int64", "int32", "uint8", "bool"):
+            variants.append(tuple(_cast(x, np.dtype(name)) for x in case.args))
         for i, x in enumerate(case.args):
             if spec_of(x).dtype.kind == "f":
                 single = tuple(_cast(other, np.dtype(np.float32)) for other in case.args)
@@ -189,7 +191,11 @@ Gradients = Callable[[Sequence[Any]], tuple[list[Array], list[Array]]]
 
 
 def magnitudes(subject: Subject) -> None:
-    """At 1e±30 in float32: value and gradient are those of float64 wherever these fit into float32."""
+    """At 1e±30 in float32: value and gradient are those of float64 wherever these fit into float32.
+
+    And in float64 at 1e±30 and 1e±300: no gradient of an elementwise mapping is NaN where its value is finite and
+    remains so nearby.
+    """
     cases = [case for case in subject.cases if case.active and case.has_real_output and case.coarseness <= 1]
     if not cases:
         raise NotApplicable("no sample has a real floating input and output")
@@ -209,6 +215,27 @@ def magnitudes(subject: Subject) -> None:
             ]
             for what, got, want in named:
                 _require_in_range(got, want, f"{case}: {what} with inputs times 1e{power} in float32")
+        if case.mapping.family == "elementwise" and case.mapping.differentiable:
+            for power in (30, -30, 300, -300):
+                _require_slopes(case, power)
+
+
+def _require_slopes(case: Case, power: int) -> None:
+    args = [x * 10.0**power if i in case.active else x for i, x in enumerate(case.args)]
+    for i in case.active:
+        nearby = [[x * factor if k == i else x for k, x in enumerate(args)] for factor in (1 - 1e-3, 1.0, 1 + 1e-3)]
+        try:
+            there = [case.evaluate(near)[0] for near in nearby]
+        except ValueError:
+            return  # outside the domain that the mapping itself guards
+        finite = np.isfinite(there).all(axis=0)
+        if np.shape(args[i]) != finite.shape:  # broadcast: one gradient belongs to several values
+            finite = finite.all()
+        (g,) = arrays_of(vjp(case.with_args(args).function([i]), args[i])[1]((np.ones_like(there[1])[()],))[0])
+        require(
+            not np.any(np.isnan(g) & finite),
+            f"{case}: with inputs times 1e{power} the values are finite, the gradient of {case.name(i)} is NaN",
+        )
 
 
 def _scaled(x: Array, power: int) -> Array:

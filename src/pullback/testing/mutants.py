@@ -7,6 +7,7 @@ as long as the laws look at it, so that rules which refer to the mapping see the
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,14 +144,16 @@ def _scaled(i: int) -> list[tuple[str, Change, Any, Any]]:
     return [
         (
             how,
-            lambda slope, y, factor=factor: space.scale(1.0, slope * factor)
-            if isinstance(slope, int | float)
-            else space.scale(slope, factor),
+            functools.partial(_slope_times, factor),
             lambda rule, factor=factor: _pullback_with(rule, i, lambda g, x, _: _scale(g, factor)),
             lambda rule, factor=factor: _pushforward_with(rule, i, factor),
         )
         for how, factor in (("1 % too large", 1.01), ("negated", -1.0))
     ]
+
+
+def _slope_times(factor: float, slope: Any, y: Any) -> Any:
+    return slope * factor if isinstance(slope, int | float) else space.scale(slope, factor)
 
 
 def _scale(g: Any, factor: float) -> Any:

@@ -19,10 +19,6 @@ from .law import NotApplicable
 
 __all__ = ["Case", "Subject", "arrays_of"]
 
-SYMMETRIC = frozenset({"cholesky", "eigh", "eigvalsh"})
-"""Mappings defined on symmetric matrices only: they are varied along symmetric directions."""
-
-
 class Subject:
     """A mapping and its cases, one for each sample; the random numbers depend on nothing but its name."""
 
@@ -156,8 +152,6 @@ class Case:
 
     def _direction(self, rng: np.random.Generator, x: Any) -> np.ndarray[Any, Any]:
         v = rng.standard_normal(np.shape(x))
-        if self.mapping.name in SYMMETRIC:
-            v = (v + np.swapaxes(v, -1, -2)) / 2
         return np.asarray(v / np.max(np.abs(v), initial=1e-3)).astype(x.dtype)
 
     def subsets(self) -> Iterator[tuple[int, ...]]:
