@@ -1,13 +1,19 @@
-"""pullback: everything is a mapping, a network is a composition of mappings, and backpropagation is the
-composition of their pullbacks in reverse."""
+"""pullback: backpropagation as a glass box.
 
-from . import nn, optim, random
+Everything is a mapping, a network is a composition of mappings, and backpropagation is the composition of
+their pullbacks in reverse.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .core import memory
-from .core.errors import *  # noqa: F403
+from .core.errors import *
 from .core.spec import default_dtype, set_default_dtype
-from .create import *  # noqa: F403
-from .mappings import *  # noqa: F403
-from .saving import load, load_metadata, save
+from .create import *
+from .mappings import *
 from .tensor import Tensor, asarray, device, tensor, value
 from .transforms import (
     checkpoint,
@@ -23,6 +29,29 @@ from .transforms import (
     vjp,
     vmap,
 )
+from .user import mapping
+
+if TYPE_CHECKING:
+    from . import data, nn, optim, random, testing, train
+    from .saving import load, save
+
+__version__ = "0.1.0"
 
 memory.keep_freed()
-from .user import mapping
+
+_LAZY = {name: name for name in ("data", "nn", "optim", "random", "testing", "train")} | {
+    "load": "saving",
+    "save": "saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part of the package when it is first asked for."""
+    if name in _LAZY:
+        module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+        return module if name == _LAZY[name] else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -10,7 +10,8 @@ import numpy as np
 
 __all__ = ["Sample", "fixed", "integers", "real"]
 
-Samples = Callable[[np.random.Generator], list["Sample"]]
+Samples = Callable[..., list["Sample"]]
+"""A function of a NumPy generator. (Naming its type here would import numpy.random with the package.)"""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..mappings import (
     elu,
     gelu,
     leaky_relu,
+    linear,
     log_sigmoid,
     log_softmax,
     one_hot,
@@ -54,27 +55,6 @@ __all__ = [
     "softplus",
     "tanh",
 ]
-
-
-def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """Return x Wᵀ + b; x: (…, in), weight: (out, in), bias: (out,) or None, result: (…, out).
-
-    Raises ShapeError when the shapes do not fit together.
-
-    >>> import pullback as pb
-    >>> pb.nn.functional.linear(pb.tensor([1.0, 2.0]), pb.tensor([[3.0, 4.0]])).tolist()
-    [11.0]
-    """
-    x = operand(x)
-    have, want = shape_of(x), shape_of(weight)
-    if len(want) != 2 or not have or have[-1] != want[1]:
-        raise ShapeError(f"linear: expected x (…, in) and weight (out, in), got x {have} and weight {want}")
-    y = m.matmul(x, m.permute_dims(weight, (1, 0)))
-    if bias is None:
-        return y
-    if shape_of(bias) != want[:1]:
-        raise ShapeError(f"linear: expected bias of shape {want[:1]} for weight {want}, got {shape_of(bias)}")
-    return m.add(y, bias)
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["TAPE", "Reverse", "Tape", "enable_grad", "lower", "no_grad", "present", "settle", "tape", "tape_over"]
 
 _NO_STATIC: dict[str, Any] = {}
-_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _ndarray = np.ndarray
 _SCALARS = frozenset({np.float32, np.float64})
 
