@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from .. import mappings, nn, optim  # noqa: F401  # together they fill the catalogue
+from .. import nn, optim  # noqa: F401  # with the mappings that these declare the catalogue is complete
 from ..core.mapping import CATALOGUE, Mapping
 from . import laws_batching, laws_derivative, laws_inputs, laws_value, laws_words
 from .exemptions import EXEMPT
