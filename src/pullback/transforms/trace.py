@@ -211,7 +211,7 @@ def _is_array(value: Any) -> bool:
 
 def _signature(cell: Cell) -> Any:
     value = cell.value
-    return (spec_of(value) if _is_array(value) else ("static", value), cell.leaf is not None)
+    return (spec_of(value) if _is_array(value) else ("static", value), cell.leaf)
 
 
 def _on_tape(x: Any) -> bool:
