@@ -23,6 +23,7 @@ from .transforms import (
     hvp,
     jacobian,
     jvp,
+    keep_values,
     no_grad,
     trace,
     value_and_grad,

@@ -321,3 +321,19 @@ def test_conversions_and_truth():
         x.to("cuda")
     assert x.to("cpu") is x and x.to("float64").dtype == np.float64
     assert "made by multiply" in repr(pb.value(2.0) * 3) and "requires_grad=True" in repr(pb.value(2.0))
+
+
+def test_a_node_knows_its_module_and_line_and_keeps_values_when_asked():
+    from pullback import nn
+
+    net = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    y = net(pb.tensor([1.0, 2.0]))
+    assert y._link.scope == (net, net[1]) and y._link.origin[0] == __file__
+    w = pb.tensor(np.ones(3), requires_grad=True)
+    assert isinstance((w + np.arange(3.0))._link.inputs[1], np.ndarray)  # a constant stays: it costs nothing
+    assert not isinstance((w + np.arange(3.0))._link.inputs[0], np.ndarray)
+    with pb.keep_values():
+        z = w + np.arange(3.0)
+    assert z._link.inputs[0].tolist() == [1.0, 1.0, 1.0] and z._link.output.tolist() == [1.0, 2.0, 3.0]
+    z.sum().backward()
+    assert w.grad.tolist() == [1.0, 1.0, 1.0]

@@ -203,3 +203,22 @@ def test_a_traced_function_inside_a_traced_step():
 
     outer = pb.trace(lambda x: inner(x) + inner(2 * x))
     assert np.isclose(outer(np.float64(3.0)).item(), np.sin(3.0) + np.sin(6.0)) and cell.read() == 18.0
+
+
+def test_python_numbers_stay_weak():
+    x32, x64 = np.array([1.0], dtype=np.float32), np.array([1.0])
+    steps = {
+        "times": lambda x, n: x * n,
+        "of a sum": lambda x, n: x * (n * 3.0 + 1),
+        "mapped alone": lambda x, n: x * pb.exp(n),
+        "mapped, then with a number": lambda x, n: x + pb.sqrt(n) * 2.0,
+        "power": lambda x, n: x**n,
+    }
+    for name, step in steps.items():
+        traced = pb.trace(step)
+        for x in (x32, x64):
+            for n in (0.1, 0.7, 3):
+                eager, replayed = step(pb.tensor(x), n), traced(x, n)
+                assert eager.dtype == replayed.dtype and eager.item() == replayed.item(), name
+                symbol = traced.graph(x, n).outputs[0]
+                assert symbol.dtype == eager.dtype, name

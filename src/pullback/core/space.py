@@ -7,7 +7,6 @@ on the floor above (`mappings`), which hands them down here once.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,21 @@ import numpy as np
 
 from .spec import Spec, spec_of
 
-__all__ = ["add", "fit", "fold", "furnish", "move_axis", "ones", "own", "repeat", "reshape", "scale", "spread", "zeros"]
+__all__ = [
+    "add",
+    "caster",
+    "fit",
+    "fold",
+    "furnish",
+    "move_axis",
+    "ones",
+    "own",
+    "repeat",
+    "reshape",
+    "scale",
+    "spread",
+    "zeros",
+]
 
 Operation = Callable[..., Any]
 
@@ -82,6 +95,11 @@ def spread(t: Any, spec: Spec) -> Any:
     if have.dtype != spec.dtype:
         t = _Furniture.astype(t, dtype=spec.dtype)
     return t
+
+
+def caster() -> Operation:
+    """Return the mapping that changes the dtype, for who records it rather than applies it."""
+    return _Furniture.astype
 
 
 def move_axis(x: Any, source: int, destination: int) -> Any:

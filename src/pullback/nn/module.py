@@ -11,6 +11,7 @@ from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError
 from ..core.interpret import interpreting
+from ..core.scope import enter, leave
 from ..tensor import Tensor
 from ..tensor.device import is_device
 from ..transforms.backward import numbers_of
@@ -62,7 +63,11 @@ class Module:
             changed = before(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
-        y = self.forward(*args, **kwargs)
+        token = enter(self)
+        try:
+            y = self.forward(*args, **kwargs)
+        finally:
+            leave(token)
         for after in self._after:
             changed = after(self, args, y)
             if changed is not None:

@@ -232,7 +232,7 @@ class Tensor(Operators):
         if self._payload.__class__ is not Cell:
             self._payload = Cell(self._payload)
         if wanted and self._link is None:
-            self._link = Leaf(Cell(None, name="grad"))
+            self._link = Leaf(Cell(None, name="grad"), self._payload)
         elif not wanted:
             self._link = None
         self._payload.leaf = self._link

@@ -4,7 +4,7 @@ from .batch import vmap
 from .checkpoint import checkpoint
 from .forward import jvp
 from .gradients import grad, hessian, hvp, jacobian, value_and_grad, vjp
-from .reverse import enable_grad, no_grad
+from .reverse import enable_grad, keep_values, no_grad
 from .trace import trace
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "keep_values",
     "no_grad",
     "trace",
     "value_and_grad",

@@ -17,20 +17,24 @@ _next_serial = count(1).__next__
 
 
 class Leaf:
-    """Where a walk back ends: an input that a gradient is asked for."""
+    """Where a walk back ends: an input that a gradient is asked for.
 
-    __slots__ = ("grad", "hooks", "serial")
+    Of a tensor that the user holds, `grad` is the cell of its gradient and `storage` that of its values.
+    """
 
-    def __init__(self, grad: Cell | None = None) -> None:
+    __slots__ = ("grad", "hooks", "serial", "storage")
+
+    def __init__(self, grad: Cell | None = None, storage: Cell | None = None) -> None:
         self.serial = _next_serial()
         self.grad = grad
+        self.storage = storage
         self.hooks: list[Callable[[Any], Any]] | None = None
 
 
 class Node:
     """One recorded application of a mapping: what it was applied to, and what its pullback needs."""
 
-    __slots__ = ("code", "grad", "hooks", "inputs", "lasti", "links", "mapping", "output", "serial", "static")
+    __slots__ = ("code", "grad", "hooks", "inputs", "lasti", "links", "mapping", "output", "scope", "serial", "static")
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Node:
         output: Any,
         code: CodeType,
         lasti: int,
+        scope: tuple[Any, ...] = (),
     ) -> None:
         self.mapping = mapping
         self.static = static
@@ -49,6 +54,7 @@ class Node:
         self.output = output
         self.code = code
         self.lasti = lasti
+        self.scope = scope
         self.serial = _next_serial()
         self.hooks: list[Callable[[Any], Any]] | None = None
         self.grad: Cell | None = None

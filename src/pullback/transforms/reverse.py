@@ -18,7 +18,8 @@ import numpy as np
 from ..core.cell import Cell
 from ..core.errors import GradientError
 from ..core.interpret import EVALUATE, Interpreter, establish, interpreting, levels
-from ..core.mapping import Mapping
+from ..core.mapping import BOTH, Mapping
+from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Face, Value
 from .node import Node, Part
@@ -26,7 +27,19 @@ from .node import Node, Part
 if TYPE_CHECKING:
     from .checkpoint import Replay
 
-__all__ = ["TAPE", "Reverse", "Tape", "enable_grad", "lower", "no_grad", "present", "settle", "tape", "tape_over"]
+__all__ = [
+    "TAPE",
+    "Reverse",
+    "Tape",
+    "enable_grad",
+    "keep_values",
+    "lower",
+    "no_grad",
+    "present",
+    "settle",
+    "tape",
+    "tape_over",
+]
 
 _NO_STATIC: dict[str, Any] = {}
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -58,12 +71,14 @@ class Reverse(Interpreter):
         recording: bool = True,
         replay: Replay | None = None,
         since: int = 0,
+        keeping: bool = False,
     ) -> None:
         super().__init__(below, key)
         self.below: Interpreter = below
         self.recording = recording
         self.replay = replay
         self.since = since
+        self.keeping = keeping
 
     def over(self, below: Interpreter | None) -> Reverse:
         assert below is not None
@@ -77,6 +92,7 @@ class Reverse(Interpreter):
             "recording": self.recording,
             "replay": self.replay,
             "since": self.since,
+            "keeping": self.keeping,
         }
         return type(self)(**(settings | changes))
 
@@ -103,10 +119,11 @@ class Reverse(Interpreter):
 
     def record(self, mapping: Mapping, values: list[Any], links: list[Any], static: dict[str, Any], y: Any) -> Any:
         """Return `y` linked to a new node of the graph."""
-        uses = mapping.uses
+        uses = BOTH if self.keeping else mapping.uses
         if not uses.inputs:
             for i, v in enumerate(values):
-                if v.__class__ not in _SCALARS:
+                # What does not depend on a leaf stays, so that the graph can be run again (it is small or shared).
+                if links[i] is not None and v.__class__ not in _SCALARS:
                     values[i] = _hold(v)
         frame = sys._getframe(2)
         code = frame.f_code
@@ -121,6 +138,7 @@ class Reverse(Interpreter):
             y if uses.output or y.__class__ in _SCALARS else _hold(y),
             code,
             frame.f_lasti,
+            present_scope(),
         )
         if self.replay is not None:
             self.replay.strip(node)
@@ -249,12 +267,12 @@ def present(x: Any) -> Any:
 
 
 @contextmanager
-def _recording(wanted: bool) -> Iterator[None]:
+def _switched(**settings: bool) -> Iterator[None]:
     stack = levels()
     rebuilt: Interpreter = stack[-1]
     for level in reversed(stack[:-1]):
         level = level.over(rebuilt)
-        rebuilt = level.with_(recording=wanted) if isinstance(level, Reverse) else level
+        rebuilt = level.with_(**settings) if isinstance(level, Reverse) else level
     with interpreting(rebuilt):
         yield
 
@@ -270,9 +288,22 @@ def no_grad() -> Any:
 
     A transform opened inside (`pb.grad`, …) still records for itself.
     """
-    return _recording(False)
+    return _switched(recording=False)
 
 
 def enable_grad() -> Any:
     """Return a context manager inside which recording is on again, within `no_grad`."""
-    return _recording(True)
+    return _switched(recording=True)
+
+
+def keep_values() -> Any:
+    """Return a context manager inside which the graph keeps every value, also those no pullback needs.
+
+    It costs memory, and gives an explanation all the numbers that went forward.
+
+    >>> import numpy as np, pullback as pb
+    >>> w = pb.tensor(np.ones(3), requires_grad=True)
+    >>> with pb.keep_values():
+    ...     loss = (w + np.arange(3.0)).sum()
+    """
+    return _switched(keeping=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import tree
+from ..core import space, tree
 from ..core.cell import Cell, storing
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, Interpreter, current, escaped, interpreting
 from ..core.mapping import Mapping
-from ..core.spec import Spec, spec_of
+from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
 from .arguments import array_leaf
 from .node import Leaf, Node, Part
@@ -143,7 +143,7 @@ class Trace(Interpreter):
     def symbol(self, spec: Spec) -> Symbol:
         """Return a new symbol."""
         self.count += 1
-        return Symbol(self.count - 1, Spec(spec.shape, spec.dtype))
+        return Symbol(self.count - 1, spec)
 
     def spec(self, value: Value) -> Spec:
         symbol: Symbol = value._payload
@@ -174,12 +174,36 @@ class Trace(Interpreter):
             assert mapping.body is not None, f"{mapping.name} has neither a spec nor a body"
             with interpreting(self):
                 return mapping.body(*args, **static)
-        spec = mapping.spec(*(x.spec if x.__class__ is Symbol else spec_of(x) for x in inputs), **static)
+        specs = [x.spec if x.__class__ is Symbol else spec_of(x) for x in inputs]
+        if all(s.weak is not None for s in specs):
+            return self._apply_to_numbers(mapping, args, specs, static)
+        spec = mapping.spec(*specs, **static)
         several = spec.__class__ is tuple
         outputs = tuple(self.symbol(s) for s in (spec if several else (spec,)))
         self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several))
         boxes = tuple(Face.new(self, symbol) for symbol in outputs)
         return boxes if several else boxes[0]
+
+    def _apply_to_numbers(
+        self, mapping: Mapping, args: Sequence[Any], specs: Sequence[Spec], static: dict[str, Any]
+    ) -> Any:
+        """Numbers alone: Python's operators make a number of them; for the rest they take the default dtype."""
+        kind = type(mapping.evaluate(*map(stand_in, specs), **static))
+        if kind in (float, int, bool):
+            inputs = tuple(x._payload if isinstance(x, Value) else x for x in args)
+            return self._number(mapping, inputs, static, Spec((), np.result_type(kind(1)), kind))
+        settled = []
+        for x, spec in zip(args, specs, strict=True):
+            dtype = default_dtype() if spec.weak is float else spec.dtype
+            if isinstance(x, Value):
+                x = self._number(space.caster(), (x._payload,), {"dtype": dtype}, Spec((), dtype))
+            settled.append(x if isinstance(x, Value) else dtype.type(x))
+        return self.apply(mapping, settled, static)
+
+    def _number(self, mapping: Any, inputs: tuple[Any, ...], static: dict[str, Any], spec: Spec) -> Value:
+        symbol = self.symbol(spec)
+        self.equations.append(Equation(mapping, inputs, static, (symbol,), False))
+        return Face.new(self, symbol)
 
     def read(self, cell: Cell) -> Any:
         """Return what the step sees in `cell`: what it wrote, else a new input; static values as they are."""
@@ -238,7 +262,7 @@ class Traced:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
         static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
-        dynamic = [array_leaf(x, f"trace: argument leaf {i}") for i, x in enumerate(leaves) if _is_dynamic(x)]
+        dynamic = [_input(x, i) for i, x in enumerate(leaves) if _is_dynamic(x)]
         specs = tuple((spec_of(x), _wants_grad(x)) for x in dynamic)
         signature = (structure, tuple(map(_hashable, static)), specs)
         known = self.graphs.setdefault(signature, [])
@@ -257,7 +281,7 @@ class Traced:
         """Return the graph for a call with these arguments, without running it."""
         leaves, structure = tree.flatten((args, kwargs))
         static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
-        dynamic = [array_leaf(x, f"trace: argument leaf {i}") for i, x in enumerate(leaves) if _is_dynamic(x)]
+        dynamic = [_input(x, i) for i, x in enumerate(leaves) if _is_dynamic(x)]
         return self._record(static, structure, dynamic)
 
     def _record(self, static: list[Any], structure: tree.Structure, dynamic: list[Any]) -> Graph:
@@ -331,6 +355,12 @@ _DYNAMIC = _Dynamic()
 
 def _is_dynamic(x: Any) -> bool:
     return isinstance(x, Value | np.ndarray | np.generic) or (isinstance(x, int | float) and not isinstance(x, bool))
+
+
+def _input(x: Any, index: int) -> Any:
+    """Return an argument as the graph takes it: a Python number stays one, so that it stays weak."""
+    is_number = isinstance(x, int | float) and not isinstance(x, np.generic)
+    return x if is_number else array_leaf(x, f"trace: argument leaf {index}")
 
 
 def _hashable(x: Any) -> Any:
