@@ -116,7 +116,8 @@ def test_activations_show_their_settings():
 
 class TestFlatten:
     @pytest.mark.parametrize(
-        ("start", "end", "shape"), [(0, -1, (24,)), (1, -1, (2, 12)), (0, 1, (6, 4)), (-2, -1, (2, 12)), (1, 1, (2, 3, 4))]
+        ("start", "end", "shape"),
+        [(0, -1, (24,)), (1, -1, (2, 12)), (0, 1, (6, 4)), (-2, -1, (2, 12)), (1, 1, (2, 3, 4))],
     )
     def test_shapes(self, start, end, shape):
         x = np.arange(24.0).reshape(2, 3, 4)

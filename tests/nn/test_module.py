@@ -177,9 +177,17 @@ class TestState:
         [
             (lambda s: s.pop("first.bias"), KeyError, r"missing:     first.bias \(4,\)"),
             (lambda s: s.update(extra=np.ones(2)), KeyError, "unexpected:  extra"),
-            (lambda s: s.update({"first.bias": np.ones(5, "f")}), ShapeError, r"first.bias: expected shape \(4,\), got \(5,\)"),
+            (
+                lambda s: s.update({"first.bias": np.ones(5, "f")}),
+                ShapeError,
+                r"first.bias: expected shape \(4,\), got \(5,\)",
+            ),
             (lambda s: s.update({"first.bias": np.ones(4)}), DtypeError, "first.bias: expected float32, got float64"),
-            (lambda s: s.update({"first.bias": [1, 2]}), TypeError, "first.bias must be an array or a tensor, got list"),
+            (
+                lambda s: s.update({"first.bias": [1, 2]}),
+                TypeError,
+                "first.bias must be an array or a tensor, got list",
+            ),
         ],
     )
     def test_what_does_not_fit_is_named_and_nothing_changes(self, change, error, words):
@@ -376,7 +384,9 @@ class TestFunctionalCall:
     def test_an_ensemble_in_one_batch(self):
         layer = nn.Linear(2, 1, dtype="float64")
         weights = np.arange(6.0).reshape(3, 1, 2)
-        y = pb.vmap(lambda w: nn.functional_call(layer, {"weight": w, "bias": np.zeros(1)}, np.array([1.0, 10.0])))(weights)
+        y = pb.vmap(lambda w: nn.functional_call(layer, {"weight": w, "bias": np.zeros(1)}, np.array([1.0, 10.0])))(
+            weights
+        )
         assert y.tolist() == [[10.0], [32.0], [54.0]]
 
     def test_shared_parameters_are_replaced_everywhere(self):

@@ -30,14 +30,14 @@ inf, nan = float("inf"), float("nan")
 
 
 def check_labels(labels: Any, classes: int) -> Any:
-    """Return integer `labels` after checking that each lies in 0, …, classes − 1. Raises ValueError."""
+    """Return integer `labels` after checking that each lies in 0, …, classes − 1. Raises IndexError."""
     labels = np.asarray(labels)
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= classes):
         where = np.argwhere((labels < 0) | (labels >= classes))[0]
         wrong = int(labels[tuple(where)])
         hint = " (do the labels start at 1?)" if wrong == classes else ""
         place = f" at index {tuple(where.tolist())}" if labels.ndim else ""
-        raise ValueError(
+        raise IndexError(
             f"label {wrong}{place} is out of range: with {classes} classes the labels are 0, …, {classes - 1}{hint}"
         )
     return labels[()]

@@ -232,8 +232,8 @@ def _adam_kernel(
     square = square * beta2
     square += (g * g) * (1 - beta2)
     t = np.float64(step)
-    size = kind(lr / (1.0 - np.power(beta1, t)))
-    correction = kind(np.sqrt(1.0 - np.power(beta2, t)))
+    size = kind(lr / (1.0 - beta1**t))
+    correction = kind(np.sqrt(1.0 - beta2**t))
     if largest:
         largest = (np.maximum(largest[0], square),)
     root = np.sqrt(largest[0] if largest else square)

@@ -50,7 +50,7 @@ def cross_entropy(
     `ignore_index`: a label that counts for nothing (none by default). `reduction`: "mean", "sum" or "none".
     `label_smoothing`: the share in [0, 1] of the uniform distribution in the target.
 
-    Raises ValueError for a label out of range, ShapeError and DtypeError.
+    Raises IndexError for a label out of range, ShapeError and DtypeError.
 
     >>> import pullback as pb
     >>> logits = pb.tensor([[2.0, 0.0], [0.0, 2.0]])

@@ -29,16 +29,41 @@ class ParamGroup(MutableMapping[str, Any]):
     0.05
     """
 
-    def __init__(self, params: list[Tensor], check: Callable[[str, Any], Any], dynamic: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        params: list[Tensor],
+        check: Callable[[str, Any], Any],
+        agree: Callable[[ParamGroup], None],
+        dynamic: tuple[str, ...],
+    ) -> None:
         self.params = params
         self._check = check
+        self._agree = agree
         self._dynamic = dynamic
         self._cells: dict[str, Cell] = {}
+        self._without: dict[str, bool] = {}
 
     def settle(self, name: str, value: Any) -> None:
         """Add a setting."""
         checked = self._check(name, value)
         self._cells[name] = Cell(np.float64(checked) if name in self._dynamic else checked, name=name)
+
+    def fix(self, *names: str) -> None:
+        """Note which of these settings are on: their slots exist or do not, and that stays so."""
+        self._without = {name: not self[name] for name in names}
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value of a setting as its cell keeps it, or raise KeyError or ValueError."""
+        if name not in self._cells:
+            raise KeyError(f"a group of this optimiser has no setting {name!r}; it has {', '.join(self)}")
+        value = self._check(name, value)
+        without = self._without.get(name)
+        if (without and value) or (without is False and value is False):
+            raise ValueError(
+                f"{name} was {self[name]} when the optimiser was made, and its slots are made then; "
+                f"make a new optimiser with {name}={value}"
+            )
+        return np.float64(value) if name in self._dynamic else value
 
     def cell(self, name: str) -> Cell:
         """Return the cell of a setting."""
@@ -57,18 +82,22 @@ class ParamGroup(MutableMapping[str, Any]):
         return float(value) if isinstance(value, np.generic | np.ndarray) else value
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self._cells:
-            raise KeyError(f"a group of this optimiser has no setting {name!r}; it has {', '.join(self)}")
-        cell = self._cells[name]
         if isinstance(value, Value) and name in self._dynamic:
-            payload = value._payload if value._owner is TAPE else value
-            payload = payload.read() if isinstance(payload, Cell) else payload
-            if isinstance(payload, Value):
-                cell.write(payload)
+            while isinstance(value, Value) and value._owner is TAPE:
+                value = value._payload.read() if isinstance(value._payload, Cell) else value._payload
+            if isinstance(value, Value) and not self._without.get(name):
+                self._cells[name].write(value)
                 return
-            value = payload
-        checked = self._check(name, value)
-        cell.write(np.float64(checked) if name in self._dynamic else checked)
+        cell = self._cells.get(name)
+        new = self.checked(name, value)
+        assert cell is not None
+        old = cell.read()
+        cell.write(new)
+        try:
+            self._agree(self)
+        except ValueError:
+            cell.write(old)
+            raise
 
     def __delitem__(self, name: str) -> None:
         raise TypeError("a setting of an optimiser can be changed, not deleted")

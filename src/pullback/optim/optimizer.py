@@ -30,6 +30,9 @@ class Optimizer:
     dynamic: tuple[str, ...] = ("lr", "initial_lr")
     """The settings that a traced step takes as inputs."""
 
+    structural = ("momentum", "amsgrad", "centered")
+    """The settings that decide which slots there are, so that they cannot be switched on later."""
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self.param_groups: list[ParamGroup] = []
@@ -108,10 +111,11 @@ class Optimizer:
                     f"{name}: parameter {i} of shape {p.shape} is given twice; it would be updated twice in a step"
                 )
             seen.add(id(p))
-        settings = ParamGroup(params, self.check, self.dynamic)
+        settings = ParamGroup(params, self.check, self.check_group, self.dynamic)
         for key, default in self.defaults.items():
             settings.settle(key, group.get(key, default))
         self.check_group(settings)
+        settings.fix(*(name for name in self.structural if name in self.defaults))
         starts = self.slots(settings)
         self.param_groups.append(settings)
         self._rows.append([_Row(p, starts) for p in params])
@@ -175,7 +179,10 @@ class Optimizer:
                     f"{name}.load_state_dict: the settings of group {i} do not fit: "
                     f"missing {missing}, unknown {unknown}"
                 )
-            settings += [(group, key, self.check(key, given[key])) for key in given if key != "params"]
+            for key in keys:
+                settings.append((group, key, group.checked(key, given[key])))
+            if "initial_lr" in given:
+                settings.append((group, "initial_lr", np.float64(self.check("initial_lr", given["initial_lr"]))))
         new: list[tuple[Cell, Any]] = []
         for number, row in enumerate(row for rows in self._rows for row in rows):
             given = state.get(number)
@@ -194,7 +201,7 @@ class Optimizer:
                 new.append((cell, a[()]))
         for group, key, value in settings:
             if key in group:
-                group[key] = value
+                group.cell(key).write(value)
             else:
                 group.settle(key, value)
         for cell, value in new:

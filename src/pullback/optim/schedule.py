@@ -16,10 +16,9 @@ import numpy as np
 
 from .. import mappings as m
 from ..core.cell import Cell
-from ..core.interpret import interpreting
 from ..core.value import Value
 from ..tensor import Tensor
-from ..transforms.reverse import TAPE, tape
+from ..transforms.reverse import TAPE
 from .optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "LinearWarmup", "Schedule", "StepLR"]
@@ -52,9 +51,7 @@ class Schedule:
 
     def step(self) -> None:
         """Count one further and set the learning rates."""
-        with interpreting(tape().below):
-            count = m.add(self._count.read(), 1)
-        self._write(count)
+        self._write(_bare(m.add(self._count.read(), 1)))
 
     @property
     def last_epoch(self) -> int:
@@ -80,14 +77,13 @@ class Schedule:
 
     def _write(self, count: Any) -> None:
         new = []
-        with interpreting(tape().below):
-            for i, group in enumerate(self.optimizer.param_groups):
-                if "initial_lr" not in group:  # a group added after the schedule was made
-                    group.settle("initial_lr", group["lr"])
-                lr = group.cell("initial_lr").read()
-                for schedule in self.optimizer.schedules:
-                    lr = schedule.rate(count if schedule is self else schedule._count.read(), lr, i)
-                new.append((group.cell("lr"), _as_rate(lr)))
+        for i, group in enumerate(self.optimizer.param_groups):
+            if "initial_lr" not in group:  # a group added after the schedule was made
+                group.settle("initial_lr", group["lr"])
+            lr = group.cell("initial_lr").read()
+            for schedule in self.optimizer.schedules:
+                lr = _bare(schedule.rate(count if schedule is self else schedule._count.read(), lr, i))
+            new.append((group.cell("lr"), _as_rate(lr)))
         for cell, lr in new:
             cell.write(lr)
         self._count.write(count)
@@ -178,15 +174,20 @@ class LambdaLR(Schedule):
         """lr · f(t)."""
         function = self.lr_lambda[group] if isinstance(self.lr_lambda, list) else self.lr_lambda
         factor = function(Tensor(TAPE, count) if isinstance(count, Value) else int(count))
-        while isinstance(factor, Value) and factor._owner is TAPE:
-            factor = factor._payload.read() if isinstance(factor._payload, Cell) else factor._payload
-        return m.multiply(lr, m.astype(factor, np.float64))
+        return m.multiply(lr, m.astype(factor, np.float64) if isinstance(factor, Value) else np.float64(factor))
 
 
 def _positive(where: str, name: str, n: Any) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"{where}: expected {name} to be a positive integer, got {n!r}")
     return int(n)
+
+
+def _bare(x: Any) -> Any:
+    """Return what a tensor holds: an array, or the value of a traced step."""
+    while isinstance(x, Value) and x._owner is TAPE:
+        x = x._payload.read() if isinstance(x._payload, Cell) else x._payload
+    return x
 
 
 def _as_rate(lr: Any) -> Any:
