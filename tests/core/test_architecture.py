@@ -23,7 +23,7 @@ FLOORS = [
     ("random", "user"),
     ("data", "nn", "saving"),
     ("optim",),
-    ("train", "testing"),
+    ("train", "testing", "glass"),
     ("cli",),
 ]
 

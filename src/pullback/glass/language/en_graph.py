@@ -1,0 +1,3 @@
+"""English: drawings and the page."""
+
+STRINGS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""English: receipts and reasons."""
+
+STRINGS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Chinese: expressions, the commands, and the page that is served."""
+
+STRINGS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Chinese: drawings and the page."""
+
+STRINGS: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Chinese: receipts and reasons."""
+
+STRINGS: dict[str, str] = {}
