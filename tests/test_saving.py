@@ -180,7 +180,7 @@ class TestDamage:
 
     def test_every_flipped_bit_is_noticed(self, path, content):
         rng = np.random.default_rng(0)
-        for place in [*range(0, 40), *rng.integers(40, len(content), 150).tolist(), len(content) - 1]:
+        for place in [*range(40), *rng.integers(40, len(content), 150).tolist(), len(content) - 1]:
             damaged = bytearray(content)
             damaged[place] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)

@@ -204,7 +204,9 @@ class TestRefusals:
 class TestUnderTransforms:
     def test_per_example_gradients_equal_a_loop(self):
         one = pb.grad(lambda x, y: F.cross_entropy(x, y))
-        close(pb.vmap(one)(LOGITS, LABELS), np.stack([np.asarray(one(x, y)) for x, y in zip(LOGITS, LABELS)]))
+        close(
+            pb.vmap(one)(LOGITS, LABELS), np.stack([np.asarray(one(x, y)) for x, y in zip(LOGITS, LABELS, strict=True)])
+        )
 
     def test_second_derivatives(self):
         p = np.exp(log_softmax(LOGITS[0]))

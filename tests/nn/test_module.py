@@ -120,6 +120,28 @@ class TestMistakes:
         net.count = net.count + 1
         assert net.count is buffer and net.count.item() == 1
 
+    def test_a_buffer_is_state_in_a_traced_step_and_inside_grad(self):
+        class Average(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.scale = nn.Parameter(np.ones(()))
+                self.mean = nn.Buffer(np.zeros(()))
+
+            def forward(self, x):
+                x = x * self.scale
+                self.mean = self.mean * 0.5 + pb.sum(x) * 0.5
+                return pb.sum(x)
+
+        eager, traced, functional = Average(), Average(), Average()
+        step = pb.trace(lambda x: traced(x))
+        grad = pb.grad(lambda p, x: nn.functional_call(functional, p, x))
+        for i in range(3):
+            x = np.arange(3.0) + i
+            eager(x)
+            step(x)
+            assert grad({"scale": np.float64(1.0)}, x)["scale"].item() == x.sum()
+            assert eager.mean.item() == traced.mean.item() == functional.mean.item() != 0
+
     def test_a_module_without_forward(self):
         with pytest.raises(NotImplementedError, match="must define forward"):
             nn.Module()(1)
@@ -334,7 +356,7 @@ class TestContainers:
 
     def test_sequential_with_names(self):
         net = nn.Sequential({"encode": nn.Linear(2, 3), "decode": nn.Linear(3, 2)})
-        assert [name for name, _ in net.named_parameters()][0] == "encode.weight"
+        assert next(name for name, _ in net.named_parameters()) == "encode.weight"
         assert net.encode is net[0]
 
     def test_module_list(self):

@@ -11,6 +11,7 @@ from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError
 from ..core.interpret import interpreting
+from ..core.value import Value
 from ..core.scope import enter, leave
 from ..tensor import Tensor
 from ..tensor.device import is_device
@@ -260,7 +261,7 @@ class Module:
         present = own.get(name)
         if present is not None and value is not None:
             if isinstance(present, Buffer) and not isinstance(value, Buffer):
-                present.assign_(value)
+                present.assign_(m.stop_gradient(value) if isinstance(value, Value) else value)
                 return
             if isinstance(present, Parameter) and not isinstance(value, Parameter):
                 raise TypeError(
