@@ -11,8 +11,8 @@ from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError
 from ..core.interpret import interpreting
-from ..core.value import Value
 from ..core.scope import enter, leave
+from ..core.value import Value
 from ..tensor import Tensor
 from ..tensor.device import is_device
 from ..transforms.backward import numbers_of
