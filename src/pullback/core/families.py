@@ -71,19 +71,29 @@ def elementwise(
 
 
 def scaling_pullback(mapping: Mapping) -> Rule:
-    """Return the pullback g ↦ (g · ∂y/∂xᵢ)ᵢ of an elementwise mapping."""
+    """Return the pullback g ↦ (g · ∂y/∂xᵢ)ᵢ of an elementwise mapping. One and two arguments are the hot path."""
     assert mapping.derivative is not None
     rules = mapping.derivative
     scale = space.scale
     if len(rules) == 1:
-        rule = rules[0]
+        (rule,) = rules
 
         def unary(g: Any, y: Any, x: Any, *, needs: Any, **static: Any) -> tuple[Any]:
             return (scale(g, rule(x, y, **static)),)
 
         return unary
+    if len(rules) == 2:
+        to_a, to_b = rules
 
-    def pullback(g: Any, y: Any, *xs: Any, needs: Sequence[bool], **static: Any) -> list[Any]:
+        def binary(g: Any, y: Any, a: Any, b: Any, *, needs: Sequence[Any], **static: Any) -> tuple[Any, Any]:
+            return (
+                scale(g, to_a(a, b, y, **static)) if needs[0] else None,
+                scale(g, to_b(a, b, y, **static)) if needs[1] else None,
+            )
+
+        return binary
+
+    def pullback(g: Any, y: Any, *xs: Any, needs: Sequence[Any], **static: Any) -> list[Any]:
         return [
             scale(g, rule(*xs, y, **static)) if needed else None for rule, needed in zip(rules, needs, strict=True)
         ]

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from . import interpret
+from .mapping import Mapping
 from .spec import Spec, spec_of
 
 __all__ = [
@@ -33,9 +35,12 @@ __all__ = [
 Operation = Callable[..., Any]
 
 
+_NO_STATIC: dict[str, Any] = {}
+
+
 class _Furniture:
-    add: Operation
-    multiply: Operation
+    add: Mapping
+    multiply: Mapping
     negative: Operation
     sum: Operation
     reshape: Operation
@@ -54,7 +59,7 @@ def add(a: Any, b: Any) -> Any:
     """Return a + b, where None is a symbolic zero."""
     if a is None:
         return b
-    return a if b is None else _Furniture.add(a, b)
+    return a if b is None else interpret._context.get().apply(_Furniture.add, (a, b), _NO_STATIC)
 
 
 def scale(g: Any, factor: Any) -> Any:
@@ -67,7 +72,7 @@ def scale(g: Any, factor: Any) -> Any:
             return None
         if factor == -1:
             return _Furniture.negative(g)
-    return _Furniture.multiply(g, factor)
+    return interpret._context.get().apply(_Furniture.multiply, (g, factor), _NO_STATIC)
 
 
 def fit(g: Any, like: Any) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import mappings as m
+from ..core import interpret
 from ..core.errors import ShapeError
+from ..core.mapping import Mapping
 from ..core.spec import shape_of
 from ..core.value import Value
 from .device import is_device
@@ -19,6 +21,32 @@ __all__ = ["Operators"]
 Axis = int | Sequence[int] | None
 
 
+_NO_STATIC: dict[str, Any] = {}
+
+
+def _both_ways(mapping: Mapping) -> tuple[Any, Any]:
+    """Return the operators x ∘ y and y ∘ x. They go to the interpreter at once: an operator is the hot path."""
+    context = interpret._context
+
+    def forward(self: Any, other: Any) -> Any:
+        return context.get().apply(mapping, (self, other), _NO_STATIC)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return context.get().apply(mapping, (other, self), _NO_STATIC)
+
+    return forward, reflected
+
+
+def _alone(mapping: Mapping) -> Any:
+    """Return the operator ∘ x."""
+    context = interpret._context
+
+    def operator(self: Any) -> Any:
+        return context.get().apply(mapping, (self,), _NO_STATIC)
+
+    return operator
+
+
 class Operators(Value):
     """What can be written with a tensor: `x + y`, `x @ y`, `x[i]`, `x.sum()`, …"""
 
@@ -26,41 +54,19 @@ class Operators(Value):
     __array_priority__ = 1000
     __hash__ = object.__hash__
 
-    def __add__(self, other: Any) -> Any:
-        return m.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return m.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return m.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return m.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return m.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return m.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return m.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return m.divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return m.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return m.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return m.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return m.remainder(other, self)
+    __add__, __radd__ = _both_ways(m.add)
+    __sub__, __rsub__ = _both_ways(m.subtract)
+    __mul__, __rmul__ = _both_ways(m.multiply)
+    __truediv__, __rtruediv__ = _both_ways(m.divide)
+    __floordiv__, __rfloordiv__ = _both_ways(m.floor_divide)
+    __mod__, __rmod__ = _both_ways(m.remainder)
+    __and__, __rand__ = _both_ways(m.bitwise_and)
+    __or__, __ror__ = _both_ways(m.bitwise_or)
+    __xor__, __rxor__ = _both_ways(m.bitwise_xor)
+    __lt__, __gt__ = _both_ways(m.less)[0], _both_ways(m.greater)[0]
+    __le__, __ge__ = _both_ways(m.less_equal)[0], _both_ways(m.greater_equal)[0]
+    __neg__, __pos__ = _alone(m.negative), _alone(m.positive)
+    __abs__, __invert__ = _alone(m.abs), _alone(m.bitwise_invert)
 
     def __pow__(self, other: Any) -> Any:
         return m.pow(self, other)
@@ -74,46 +80,11 @@ class Operators(Value):
     def __rmatmul__(self, other: Any) -> Any:
         return m.matmul(other, self)
 
-    def __neg__(self) -> Any:
-        return m.negative(self)
-
-    def __pos__(self) -> Any:
-        return m.positive(self)
-
-    def __abs__(self) -> Any:
-        return m.abs(self)
-
-    def __invert__(self) -> Any:
-        return m.bitwise_invert(self)
-
-    def __and__(self, other: Any) -> Any:
-        return m.bitwise_and(self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return m.bitwise_or(self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return m.bitwise_xor(self, other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
     def __eq__(self, other: object) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else m.equal(self, other)
 
     def __ne__(self, other: object) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else m.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return m.less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return m.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return m.greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return m.greater_equal(self, other)
 
     def __getitem__(self, index: Any) -> Any:
         return m.getitem(self, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from types import CodeType
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from ..core.cell import Cell
 from ..core.mapping import Mapping
 
-__all__ = ["Leaf", "Node", "Part"]
+__all__ = ["Leaf", "Node", "Part", "next_serial"]
 
-_next_serial = count(1).__next__
+next_serial = count(1).__next__
 
 
 class Leaf:
@@ -25,7 +25,7 @@ class Leaf:
     __slots__ = ("grad", "hooks", "serial", "storage")
 
     def __init__(self, grad: Cell | None = None, storage: Cell | None = None) -> None:
-        self.serial = _next_serial()
+        self.serial = next_serial()
         self.grad = grad
         self.storage = storage
         self.hooks: list[Callable[[Any], Any]] | None = None
@@ -36,28 +36,20 @@ class Node:
 
     __slots__ = ("code", "grad", "hooks", "inputs", "lasti", "links", "mapping", "output", "scope", "serial", "static")
 
-    def __init__(
-        self,
-        mapping: Mapping,
-        static: dict[str, Any],
-        links: Sequence[Any],
-        inputs: tuple[Any, ...] | None,
-        output: Any,
-        code: CodeType,
-        lasti: int,
-        scope: tuple[Any, ...] = (),
-    ) -> None:
-        self.mapping = mapping
-        self.static = static
-        self.links = links
-        self.inputs = inputs
-        self.output = output
-        self.code = code
-        self.lasti = lasti
-        self.scope = scope
-        self.serial = _next_serial()
-        self.hooks: list[Callable[[Any], Any]] | None = None
-        self.grad: Cell | None = None
+    mapping: Mapping
+    static: dict[str, Any]
+    links: tuple[Any, ...]
+    """For each input the leaf, node or part of a node that it came from; None for what is constant."""
+    inputs: tuple[Any, ...] | None
+    """The values the pullback reads, a `Spec` for the others; None once they were released."""
+    output: Any
+    code: CodeType
+    lasti: int
+    scope: tuple[Any, ...]
+    """The modules that were running, outermost first."""
+    serial: int
+    hooks: list[Callable[[Any], Any]] | None
+    grad: Cell | None
 
     @property
     def origin(self) -> tuple[str, int]:

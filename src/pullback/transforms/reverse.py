@@ -17,12 +17,12 @@ import numpy as np
 
 from ..core.cell import Cell
 from ..core.errors import GradientError
-from ..core.interpret import EVALUATE, Interpreter, establish, interpreting, levels
+from ..core.interpret import EVALUATE, Interpreter, escaped, establish, interpreting, levels
 from ..core.mapping import BOTH, Mapping
 from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Face, Value
-from .node import Node, Part
+from .node import Node, Part, next_serial
 
 if TYPE_CHECKING:
     from .checkpoint import Replay
@@ -41,10 +41,12 @@ __all__ = [
     "tape_over",
 ]
 
-_NO_STATIC: dict[str, Any] = {}
+_new = object.__new__
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _ndarray = np.ndarray
 _SCALARS = frozenset({np.float32, np.float64})
+_PYTHON_NUMBERS = frozenset({float, int, bool, complex})
+_ARRAYS = (np.generic, np.ndarray, Value)
 
 
 class _Ours(dict[str, bool]):
@@ -130,21 +132,28 @@ class Reverse(Interpreter):
         while _is_ours(code.co_filename) and frame.f_back is not None:
             frame = frame.f_back
             code = frame.f_code
-        node = Node(
-            mapping,
-            static or _NO_STATIC,
-            tuple(links),
-            tuple(values),
-            y if uses.output or y.__class__ in _SCALARS else _hold(y),
-            code,
-            frame.f_lasti,
-            present_scope(),
-        )
+        # Nodes and tensors are filled in by hand: __init__ would take a third of the time of recording.
+        node = _new(Node)
+        node.mapping = mapping
+        node.static = static
+        node.links = tuple(links)
+        node.inputs = tuple(values)
+        node.output = y if uses.output or y.__class__ in _SCALARS else _hold(y)
+        node.code = code
+        node.lasti = frame.f_lasti
+        node.scope = present_scope()
+        node.serial = next_serial()
+        node.hooks = None
+        node.grad = None
         if self.replay is not None:
             self.replay.strip(node)
         if y.__class__ is tuple:
             return tuple(Face.new(self.key, part, Part(node, i)) for i, part in enumerate(y))
-        return Face.new(self.key, y, node)
+        result = _new(Face.new)
+        result._owner = self.key
+        result._payload = y
+        result._link = node
+        return result
 
 
 class Tape(Reverse):
@@ -162,24 +171,36 @@ class Tape(Reverse):
         values: list[Any] = []
         links: list[Any] = []
         live = False
-        plain = False
+        anchored = False  # something has a dtype that Python numbers can take
+        foreign = False
         for x in args:
+            link = None
+            kind = x.__class__
             if isinstance(x, Value):
+                anchored = True
                 if x._owner is key:
-                    payload = x._payload
-                    values.append(payload.read() if payload.__class__ is Cell else payload)
                     link = x._link
-                    links.append(link)
                     if link is not None:
                         live = True
-                    continue
-            elif x.__class__ is not _ndarray:
-                plain = True
+                    x = x._payload
+                    if x.__class__ is Cell:
+                        x = x.read()
+                elif self.below is EVALUATE:
+                    raise escaped(mapping.name, x)
+            elif kind is _ndarray:
+                anchored = True
+            elif kind not in _PYTHON_NUMBERS:
+                foreign = True
             values.append(x)
-            links.append(None)
-        if plain:
+            links.append(link)
+        if foreign or not anchored:
             values = _settle(mapping, values)
-        y = self.below.apply(mapping, values, static)
+        if self.below is not EVALUATE:
+            y = self.below.apply(mapping, values, static)
+        elif static:
+            y = mapping.evaluate(*values, **static)
+        else:
+            y = mapping.evaluate(*values)
         if live and self.recording and mapping.differentiable:
             return self.record(mapping, values, links, static, y)
         if y.__class__ is tuple:
@@ -194,23 +215,25 @@ def _settle(mapping: Mapping, values: list[Any]) -> list[Any]:
         if v.__class__ in _PYTHON_NUMBERS:
             continue
         alone = False
-        if not isinstance(v, np.generic | np.ndarray | Value):
-            try:
-                values[i] = a = np.asarray(v)
-            except ValueError as error:
-                raise ValueError(f"{mapping.name}: argument {i} is a ragged sequence: {error}") from None
-            if a.dtype.kind not in "biufc":
-                raise TypeError(
-                    f"{mapping.name}: argument {i} must be an array, a tensor or a number, got {type(v).__name__}"
-                )
-            if a.dtype == np.float64:
-                values[i] = a.astype(default_dtype())
+        if not isinstance(v, _ARRAYS):
+            values[i] = _array(mapping, i, v)
     if alone:
         return [default_dtype().type(v) if v.__class__ is float else np.asarray(v)[()] for v in values]
     return values
 
 
-_PYTHON_NUMBERS = frozenset({float, int, bool, complex})
+def _array(mapping: Mapping, index: int, sequence: Any) -> Any:
+    try:
+        a = np.asarray(sequence)
+    except ValueError as error:
+        raise ValueError(f"{mapping.name}: argument {index} is a ragged sequence: {error}") from None
+    if a.dtype.kind not in "biufc":
+        raise TypeError(
+            f"{mapping.name}: argument {index} must be an array, a tensor or a number, got {type(sequence).__name__}"
+        )
+    return a.astype(default_dtype()) if a.dtype == np.float64 else a
+
+
 
 
 def _hold(value: Any) -> Any:

@@ -63,13 +63,17 @@ def walk_back(
         output = node.output
         if level is not None:
             inputs, output = _relink(level, node)
+        rule = mapping.pullback
+        static = node.static
+        if mapping.outputs is not None:
+            g = tuple(g)
         try:
-            if mapping.pullback is None:
-                gs = _body_pullback(mapping, g, inputs, node.static)
-            elif mapping.outputs is not None:
-                gs = mapping.pullback(tuple(g), output, *inputs, needs=links, **node.static)
+            if rule is None:
+                gs = _body_pullback(mapping, g, inputs, static)
+            elif static:
+                gs = rule(g, output, *inputs, needs=links, **static)
             else:
-                gs = mapping.pullback(g, output, *inputs, needs=links, **node.static)
+                gs = rule(g, output, *inputs, needs=links)
         except Exception as error:
             error.add_note(f"on the way back through {mapping.name}, which was recorded at {node.place}")
             raise
