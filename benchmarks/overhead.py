@@ -25,7 +25,7 @@ GOALS = [
 def figures(settings: Settings) -> list[Figure]:
     """Measure in one process with one thread; scalars leave nothing to share out."""
     present = [c for c in settings.contenders if c in CHAINS and is_installed(c)]
-    rounds = 3 if settings.quick else 11
+    rounds = 3 if settings.quick else 7
     samples = run("benchmarks.overhead:timings", one_thread=True, contenders=present, rounds=rounds)
     result = []
     for kind in ACTIVE.values():
