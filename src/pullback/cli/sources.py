@@ -1,0 +1,158 @@
+"""The data that a command names: `digits`, `idx:FOLDER`, `csv:FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import load_digits, load_idx_folder, random_split, read_csv
+
+__all__ = ["Source", "read_source"]
+
+Arrays = tuple[NDArray[Any], NDArray[Any]]
+TRAIN_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data to train on and to test with, scaled, and what is known about them.
+
+    ``train``, ``test``: features of shape (n, inputs), and labels of shape (n,) (int64) or values of shape
+    (n, 1). ``classes``: the names of the classes, None for values. ``inputs``: what the features were
+    scaled with, x ↦ (x − mean)/std; ``target``: the same for values, None for labels.
+    """
+
+    kind: str
+    name: str
+    source: str
+    train: Arrays
+    test: Arrays
+    classes: list[Any] | None
+    inputs: dict[str, Any]
+    target: dict[str, Any] | None
+    features: list[str] | None = None
+
+    @property
+    def width(self) -> int:
+        """The number of features of an item."""
+        return int(self.train[0].shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs that a network for these data needs."""
+        return 1 if self.classes is None else len(self.classes)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything for the run's configuration."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "train_items": len(self.train[0]),
+            "test_items": len(self.test[0]),
+            "features": self.features,
+            "classes": self.classes,
+            "inputs": self.inputs,
+            "target": self.target,
+        }
+
+
+def read_source(
+    data: str, words: Mapping[str, str], *, target: str | None, task: str | None, dtype: str, seed: int
+) -> Source:
+    """Read the data that the argument ``data`` names.
+
+    Raises ValueError for a name of no kind, and the readers' errors.
+    """
+    kind, _, place = data.partition(":")
+    if data == "digits" or (kind == "idx" and place):
+        for option, value in (("target", target), ("task", task)):
+            if value is not None:
+                raise ValueError(words["error.target_unused"].format(option=option, value=data))
+        return _read_digits(dtype) if data == "digits" else _read_idx(Path(place), dtype)
+    if kind == "csv" and place:
+        if target is None:
+            raise ValueError(words["error.target"])
+        return _read_csv(Path(place), target, task, dtype, seed)
+    raise ValueError(words["error.data"].format(value=data))
+
+
+def _read_digits(dtype: str) -> Source:
+    train = load_digits("train", normalise=False, dtype=dtype)
+    test = load_digits("test", normalise=False, dtype=dtype)
+    return _images("digits", "digits", "digits", train, test, list(range(10)), 16.0)
+
+
+def _read_idx(folder: Path, dtype: str) -> Source:
+    (train_images, train_labels), (test_images, test_labels) = load_idx_folder(folder)
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise ValueError(
+            f"{folder}: expected training and test images of one size, got {train_images.shape[1:]} and "
+            f"{test_images.shape[1:]}"
+        )
+    for name, labels in (("training", train_labels), ("test", test_labels)):
+        if labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0:
+            raise ValueError(
+                f"{folder}: expected {name} labels that are integers from 0, got "
+                + (f"dtype {labels.dtype}, least {labels.min()}" if len(labels) else "none")
+            )
+    classes = int(train_labels.max()) + 1
+    if int(test_labels.max()) >= classes:
+        raise ValueError(
+            f"{folder}: the test labels run to {int(test_labels.max())}, the training labels only to {classes - 1}"
+        )
+    largest = 255.0 if train_images.dtype == np.uint8 else float(np.abs(train_images).max()) or 1.0
+    train = train_images.reshape(len(train_images), -1).astype(dtype), train_labels.astype(np.int64)
+    test = test_images.reshape(len(test_images), -1).astype(dtype), test_labels.astype(np.int64)
+    return _images("idx", folder.resolve().name, str(folder), train, test, list(range(classes)), largest)
+
+
+def _images(
+    kind: str, name: str, source: str, train: Arrays, test: Arrays, classes: list[int], largest: float
+) -> Source:
+    scaled = [(images / images.dtype.type(largest), labels) for images, labels in (train, test)]
+    return Source(kind, name, source, scaled[0], scaled[1], list(classes), {"mean": 0.0, "std": largest}, None)
+
+
+def _read_csv(path: Path, target: str, task: Any, dtype: str, seed: int) -> Source:
+    table = read_csv(path, target, task=task)
+    assert table.target is not None
+    if table.classes is not None and len(table.classes) < 2:
+        raise ValueError(f"{path}: target: expected two classes or more in column {target!r}, got {table.classes}")
+    parts = random_split(range(len(table.features)), [TRAIN_SHARE, 1 - TRAIN_SHARE], seed=seed)
+    chosen, held = (part.indices for part in parts)
+    if not len(chosen) or not len(held):
+        raise ValueError(f"{path}: expected rows to train on and to test with, got {len(table.features)} in all")
+    inputs = _scaling(table.features[chosen])
+    features = _scale(table.features, inputs).astype(dtype)
+    if table.classes is not None:
+        scaling, values = None, table.target
+    else:
+        scaling = _scaling(table.target[chosen])
+        values = _scale(table.target, scaling).astype(dtype)[:, None]
+    return Source(
+        kind="csv",
+        name=path.stem,
+        source=str(path),
+        train=(features[chosen], values[chosen]),
+        test=(features[held], values[held]),
+        classes=None if table.classes is None else list(table.classes),
+        inputs=inputs,
+        target=scaling,
+        features=list(table.feature_names),
+    )
+
+
+def _scaling(values: NDArray[Any]) -> dict[str, Any]:
+    """Mean and standard deviation along axis 0; a column that never varies is only shifted."""
+    exact = values.astype(np.float64)
+    deviation = exact.std(axis=0)
+    return {"mean": exact.mean(axis=0).tolist(), "std": np.where(deviation > 0, deviation, 1.0).tolist()}
+
+
+def _scale(values: NDArray[Any], scaling: dict[str, Any]) -> NDArray[np.float64]:
+    return (values.astype(np.float64) - np.asarray(scaling["mean"])) / np.asarray(scaling["std"])

@@ -1,0 +1,81 @@
+"""English."""
+
+WORDS = {
+    # the commands
+    "help.main": "pullback: deep learning in which every mapping carries its pullback.",
+    "help.train": (
+        "Train a network on DATA and leave a run folder.\n\n"
+        "DATA is `digits` (1,797 handwritten digits that come with pullback), `idx:FOLDER` (MNIST, or data in "
+        "the same four files), or `csv:FILE` with --target."
+    ),
+    "help.version": "Show the version and leave.",
+    "help.help": "Show this text and leave.",
+    "help.target": "The column of the CSV file that is to be predicted.",
+    "help.task": "What the CSV file's target is; by default text and integers are classes.",
+    "help.layers": "Widths of the hidden layers, such as 128,64; 0 for none.",
+    "help.activation": "What follows each hidden layer.",
+    "help.optimizer": "How the weights are changed.",
+    "help.lr": "Learning rate. By default 0.003 for adam and adamw, 0.1 for sgd, 0.03 for adagrad, 0.001 for rmsprop.",
+    "help.momentum": "Momentum of sgd (by default 0.9) and rmsprop (0).",
+    "help.weight_decay": "Weight decay. By default 0.01 for adamw and 0 for the others.",
+    "help.batch_size": "Items per step.",
+    "help.epochs": "Passes through the training data.",
+    "help.seed": "Decides the starting weights, the order of the data, dropout, and the split of a CSV file.",
+    "help.dropout": "Share of each hidden layer that is left out at random in training.",
+    "help.dtype": "Precision of the arithmetic.",
+    "help.out": "The new folder for the results. By default runs/<data>-<time>.",
+    "help.quiet": "Show the result only.",
+    "help.debug": "Show the traceback of an error.",
+    "help.usage": "Usage: ",
+    "help.options": "Options",
+    "help.commands": "Commands",
+    "help.lang": "Language of what is shown. By default the locale's.",
+    # the plan
+    "data": "data",
+    "network": "network",
+    "training": "training",
+    "folder": "folder",
+    "data.digits": "handwritten digits, {train:,} to train with, {test:,} to test; {inputs} pixels, {classes} classes",
+    "data.idx": "{source}, {train:,} images to train with, {test:,} to test; {inputs} pixels, {classes} classes",
+    "data.classes": "{source}, {train:,} rows to train with, {test:,} to test; {inputs} features, {classes} classes",
+    "data.values": "{source}, {train:,} rows to train with, {test:,} to test; {inputs} features, one value to predict",
+    "network.summary": "{widths}, {activation}: {parameters:,} parameters",
+    "training.summary": (
+        "{optimizer}, learning rate {lr:g}, batches of {batch_size}, {epochs} epochs, {dtype}, seed {seed}"
+    ),
+    # the progress
+    "epoch": "epoch",
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "mae": "mae",
+    "mse": "mse",
+    "r2": "R²",
+    "test": "test",
+    "stopping": "Ctrl-C: stopped after step {batch} of epoch {epoch}",
+    "gradient": "gradient",
+    "update": "update/weight",
+    "fine": "fine",
+    "vanishing": "vanishing",
+    "exploding": "exploding",
+    "none": "no gradient",
+    "health.note": (
+        "update/weight is ‖Δw‖/‖w‖ of the epoch's last step; exploding: gradient over {norm:g} or update/weight "
+        "over {ratio:g}; vanishing: gradient below {share:g} of the largest layer's"
+    ),
+    # the end
+    "result.accuracy": "test accuracy {accuracy:.2%} ({right:,} of {count:,}), loss {loss:.4f}, after {seconds:.1f} s",
+    "result.r2": "test R² {r2:.4f}, mean squared error {mse:.4g} (in the target's unit squared), after {seconds:.1f} s",
+    "saved": "saved in {folder}: {files}",
+    "kept": "interrupted after {epochs} of {wanted} epochs; what was learnt is kept",
+    "no_picture": 'no picture: matplotlib is not installed; pip install "pullback[plot]"',
+    # the errors
+    "error": "error",
+    "error.hint": "see {command} --help",
+    "error.layers": "expected widths such as 128,64, or 0 for no hidden layer; got {value!r}",
+    "error.data": "expected digits, idx:FOLDER or csv:FILE; got {value!r}",
+    "error.target": "a CSV file needs --target COLUMN, the column that is to be predicted",
+    "error.target_unused": "--{option} is for csv:FILE only, the data are {value!r}",
+    "error.momentum": "--momentum is for sgd and rmsprop; {optimizer} has none",
+    "error.no_file": "{path}: there is no such file or folder",
+    "error.kept": "the weights of before the failing step are in {folder}",
+}

@@ -1,0 +1,27 @@
+"""Training in one call: `Trainer`, the history it returns, metrics, callbacks, saved runs."""
+
+from .callbacks import Callback, GradientHealth, JSONLines
+from .diagnosis import NonFiniteError
+from .health import LayerHealth
+from .history import History
+from .metrics import MAE, MSE, R2, Accuracy, MeanLoss, Metric
+from .runs import Run, load_run
+from .trainer import Trainer
+
+__all__ = [
+    "Trainer",
+    "History",
+    "Callback",
+    "GradientHealth",
+    "JSONLines",
+    "LayerHealth",
+    "Metric",
+    "Accuracy",
+    "MeanLoss",
+    "MAE",
+    "MSE",
+    "R2",
+    "NonFiniteError",
+    "Run",
+    "load_run",
+]

@@ -1,0 +1,51 @@
+"""The catalogues: every language says everything, with the same figures in it."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+import pullback.cli
+from pullback.cli.words import CATALOGUES, default_language
+from pullback.train.progress import ENGLISH
+
+ENGLISH_WORDS = CATALOGUES["en"]
+
+
+def figures(text: str) -> list[str]:
+    return sorted(f"{name}:{form}" for _, name, form, _ in string.Formatter().parse(text) if name is not None)
+
+
+@pytest.mark.parametrize("language", sorted(CATALOGUES))
+def test_every_language_has_every_entry_with_the_same_figures(language):
+    catalogue = CATALOGUES[language]
+    assert list(catalogue) == list(ENGLISH_WORDS), "the same entries in the same order"
+    for key, text in catalogue.items():
+        assert text.strip()
+        assert figures(text) == figures(ENGLISH_WORDS[key]), key
+
+
+def test_chinese_is_chinese():
+    same = {key for key, text in CATALOGUES["zh"].items() if text == ENGLISH_WORDS[key]}
+    assert same == {"r2"}
+
+
+def test_every_entry_is_used_and_every_use_has_an_entry():
+    """Entries are asked for as words["…"]; an option's help by its name; the progress asks for its own."""
+    folder = Path(pullback.cli.__file__).parent
+    source = "\n".join(path.read_text(encoding="utf8") for path in folder.glob("*.py"))
+    asked = set(re.findall(r"""words(?:_of\(language\(\)\))?\[f?["']([^"'{]+)["']\]""", source))
+    helps = set(re.findall(r'help="(help\.[^"]+)"', source))
+    options = {f"help.{name.replace('-', '_')}" for name in re.findall(r'option\(\s*"--([a-z-]+)"', source)}
+    kinds = {f"data.{kind}" for kind in ("digits", "idx", "classes", "values")}
+    plan = {"data", "network", "training", "folder"}
+    assert asked | helps | options | kinds | plan | set(ENGLISH) | {"test", "help.help"} == set(ENGLISH_WORDS)
+
+
+@pytest.mark.parametrize(
+    "environment, language",
+    [({}, "en"), ({"LANG": "zh_TW"}, "zh"), ({"LC_ALL": "", "LC_MESSAGES": "zh_CN.UTF-8", "LANG": "C"}, "zh")],
+)
+def test_the_locale_chooses(environment, language):
+    assert default_language(environment) == language
