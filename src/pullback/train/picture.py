@@ -75,6 +75,9 @@ def _draw_panel(axes: Any, name: str, lines: dict[str, Line]) -> None:
         axes.plot(epochs[-1:], values[-1:], "o", color=colour, markersize=4, clip_on=False)
     if name == "loss" and _spans_decades(lines):
         axes.set_yscale("log")
+        axes.yaxis.get_major_locator().set_params(subs=(1.0, 2.0, 5.0))
+        axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axes.minorticks_off()
     _label_ends(axes, name, lines)
     axes.set_title(name, loc="left", fontsize=10.5, color=INK)
     axes.set_xlabel("epoch", color=INK)
