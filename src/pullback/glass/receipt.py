@@ -1,0 +1,412 @@
+"""Receipts: the full account of one gradient, as plain frozen data.
+
+The terminal text, the HTML and the JSON state the same facts because all of them are made from a `Receipt`.
+Formulas are trees (`glass.formula`), numbers are Python floats, everything else is text or nested data.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .formula.tree import Formula
+
+__all__ = [
+    "ArrayAccount",
+    "Check",
+    "Group",
+    "Kink",
+    "LayerAccount",
+    "LayerView",
+    "Line",
+    "Local",
+    "Origin",
+    "Quantity",
+    "REASONS",
+    "Reason",
+    "Receipt",
+    "Row",
+    "Slot",
+    "Step",
+    "Summary",
+    "Update",
+]
+
+REASONS = (
+    "not on any path",
+    "constant",
+    "detached",
+    "no_grad",
+    "integer",
+    "mask off",
+    "saturated",
+    "dead unit",
+    "multiplied by zero",
+    "cancelled",
+    "underflow",
+    "not computed yet",
+)
+"""Why a gradient is zero or missing: the whole list."""
+
+Element = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The line of the user's program that something was made in."""
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An array in a few numbers; `norm` is the square root of the sum of squares."""
+
+    low: float
+    high: float
+    mean: float
+    norm: float
+    zeros: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A value that takes part: a leaf, a constant, or the output of a mapping, and one element of it.
+
+    `name` is the program's own name for it where there is one; `symbol` is the name with the element.
+    `serial` is that of the node or leaf, None for a constant. `value` is the element `index`.
+    """
+
+    name: str
+    symbol: str
+    kind: str
+    """"leaf", "computed" or "constant"."""
+    serial: int | None
+    shape: tuple[int, ...]
+    dtype: str
+    index: Element
+    value: float | None
+    summary: Summary | None
+
+
+@dataclass(frozen=True)
+class Local:
+    """What one argument of a step has to do with its output: ∂output/∂input, three times, and what it carries back."""
+
+    argument: str
+    position: int
+    input: Quantity
+    symbolic: Formula | None
+    """The mapping's own derivative rule, run on symbols; None where the rule does not work on one element."""
+    substituted: Formula | None
+    """The same with numbers in place of the symbols."""
+    number: float | None
+    product: float | None
+    """The incoming gradient times `number`."""
+    wanted: bool
+    """Whether the input leads to the explained element."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One mapping on the way back."""
+
+    serial: int
+    mapping: str
+    family: str
+    formula: Formula
+    """Forward, in symbols: the right-hand side of output = …"""
+    substituted: Formula | None
+    """Forward, in numbers."""
+    words: str
+    module: str
+    """Path of the module that it belongs to; "" outside of modules."""
+    origin: Origin
+    inputs: tuple[Quantity, ...]
+    output: Quantity
+    incoming: float | None
+    """∂L/∂output at the element `output.index`, as the engine computed it."""
+    locals: tuple[Local, ...]
+    rows: tuple[Row, ...]
+    """The products that `incoming` is the sum of; empty for the last mapping, whose incoming gradient is the seed."""
+    rows_omitted: int
+    pullback: Formula | None
+    """For arrays: what the mapping's own pullback returns for the wanted input, in symbols."""
+    statement: str | None
+    """For arrays: the same with indices, such as ∂L/∂W[o,i] = Σ_n g[n,o]·x[n,i]."""
+    kink: str | None
+    """The choice that the mapping makes where it has no derivative."""
+    hook: float | None
+    """What a hook of the user's made of the incoming gradient, where there is one."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One path into the explained element: the product of the local derivatives along it.
+
+    When the receipt's rows are "edges", `path` ends at the mapping that reads the element, and `incoming` is
+    the sum over all paths from there on.
+    """
+
+    via: int
+    """Serial of the mapping that reads the element."""
+    mapping: str
+    argument: str
+    output: Quantity
+    """The element of that mapping's output that the row goes through."""
+    path: tuple[int, ...]
+    """Serials from the loss to `via`."""
+    factors: tuple[float, ...]
+    """The local derivatives along the path, from the loss on; the last is `local`."""
+    local: float
+    incoming: float
+    product: float
+    share: float | None
+    """The part of the sum of all absolute products that this one makes."""
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A place between the two moved points where a mapping has no derivative."""
+
+    mapping: str
+    serial: int
+    words: str
+    origin: Origin
+    index: Element
+
+
+@dataclass(frozen=True)
+class Check:
+    """What finite differences say: the recorded graph run forward again with the element moved by ±h.
+
+    `verdict`: "agrees", "kink" (between the moved points lies one, named in `kinks`), "differs" or
+    "not checked" (`why` says why). `suspect` is the serial of the mapping whose own derivative is at odds
+    with its value, when there is one.
+    """
+
+    verdict: str
+    numeric: float | None = None
+    h: float | None = None
+    left: float | None = None
+    right: float | None = None
+    difference: float | None = None
+    tolerance: float | None = None
+    kinks: tuple[Kink, ...] = ()
+    suspect: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a gradient is zero or missing: one of `REASONS`, in words, with the place where it happens."""
+
+    code: str
+    words: str
+    missing: bool
+    """Whether there is no gradient at all, rather than one that is 0."""
+    serial: int | None = None
+    mapping: str | None = None
+    origin: Origin | None = None
+    causes: tuple[tuple[str, int], ...] = ()
+    """All reasons met on the way, with the number of rows that they stop."""
+
+
+@dataclass(frozen=True)
+class ArrayAccount:
+    """The gradient of the whole array that the explained element belongs to."""
+
+    values: Summary
+    gradient: Summary
+    statements: tuple[str, ...]
+    """One per mapping that reads the array: its part of the sum, with indices where they were found."""
+    pullbacks: tuple[Formula, ...]
+    """The same as the mappings' own pullbacks write it."""
+    largest: Element
+    """The element of the largest gradient."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Steps that are shown as one line: those of a module, or the same steps repeated.
+
+    `first` and `last` are positions in `Receipt.steps`; a group inside another is smaller than it.
+    """
+
+    kind: str
+    """"module" or "repetition"."""
+    name: str
+    first: int
+    last: int
+    times: int
+    period: int
+    """How many steps one repetition has."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A number that an optimiser keeps for the element, before and after its step."""
+
+    name: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """One assignment of a calculation."""
+
+    name: str
+    formula: Formula
+    substituted: Formula
+    value: float
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an optimiser makes of the gradient: its mapping, the numbers, and the calculation line by line."""
+
+    optimizer: str
+    mapping: str
+    formula: Formula
+    words: str
+    gradient: float
+    before: float
+    after: float
+    change: float
+    settings: tuple[tuple[str, Any], ...]
+    slots: tuple[Slot, ...]
+    lines: tuple[Line, ...]
+    substituted: Formula | None
+
+
+@dataclass(frozen=True)
+class LayerAccount:
+    """One layer in the textbook's terms, for one sample or the mean over the batch."""
+
+    name: str
+    affine: str
+    activation: str
+    """Words of the mapping(s) f with a = f(z); "" where there is none."""
+    z: Any
+    a: Any
+    slope: Any
+    """f′(z), for a chosen sample and an elementwise f."""
+    carried: Any
+    """∂L/∂a: what the next layer sends back, (W of the next layer)ᵀ δ of the next layer."""
+    delta: Any
+    """∂L/∂z."""
+    weight: Quantity
+    bias: Quantity | None
+    weight_gradient: Any
+    bias_gradient: Any
+    statement: str
+    """How δ comes about."""
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """The layers of a network, first to last."""
+
+    sample: int | None
+    """The chosen sample; None for the mean over the batch."""
+    batch: int
+    loss: float
+    layers: tuple[LayerAccount, ...]
+    lang: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON data."""
+        return _plain(self, False)  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        from .layers_text import render
+
+        return render(self)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The full account of one gradient; made by `pullback.explain`.
+
+    `gradient` is the engine's, `total` the sum of the rows; `agrees` says whether they are equal within
+    the rounding of the dtype. Steps are in the order of the way back. `str(receipt)` is the account as text.
+    """
+
+    lang: str
+    loss: Quantity
+    wrt: Quantity
+    gradient: float | None
+    total: float | None
+    agrees: bool | None
+    grad: float | None
+    """What `.grad` holds for the element at present; None before a backward pass: not computed yet, not 0."""
+    rows: tuple[Row, ...]
+    rows_are: str
+    """"paths": each row is one whole path; "edges": one row per element that the next mappings make of it."""
+    rows_omitted: int
+    rows_omitted_total: float
+    steps: tuple[Step, ...]
+    steps_omitted: int
+    groups: tuple[Group, ...]
+    array: ArrayAccount | None
+    check: Check
+    reason: Reason | None
+    update: Update | None
+    layers: LayerView | None
+    notes: tuple[str, ...]
+
+    def to_dict(self, *, mathml: bool = False) -> dict[str, Any]:
+        """Return everything as plain JSON data; formulas as text, with `mathml` also as MathML.
+
+        Numbers that JSON does not know are the texts "nan", "inf" and "-inf". With `mathml`, each formula
+        "name" has a neighbour "name_mathml".
+        """
+        return _plain(self, mathml)  # type: ignore[no-any-return]
+
+    def text(self, lang: str | None = None, *, width: int = 100, all_steps: bool = False) -> str:
+        """Return the account as text for a terminal; `all_steps` unfolds what is folded."""
+        from .account import render
+
+        return render(self, self.lang if lang is None else lang, width, all_steps)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<pre>{html.escape(self.text())}</pre>"
+
+
+def _plain(x: Any, mathml: bool) -> Any:
+    if isinstance(x, Formula):
+        from .formula import to_unicode
+
+        return to_unicode(x)
+    if x is None or isinstance(x, bool | int | str):
+        return x
+    if isinstance(x, float):
+        return x if math.isfinite(x) else str(x)
+    if isinstance(x, tuple | list):
+        return [_plain(item, mathml) for item in x]
+    if hasattr(x, "tolist"):
+        return _plain(x.tolist(), mathml)
+    data: dict[str, Any] = {}
+    for field in fields(x):
+        part = getattr(x, field.name)
+        data[field.name] = _plain(part, mathml)
+        if mathml and isinstance(part, Formula):
+            from .formula import to_mathml
+
+            data[f"{field.name}_mathml"] = to_mathml(part)
+    return data
