@@ -8,8 +8,7 @@ an exception leaves no trace, and threads do not see each other.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -95,14 +94,20 @@ def current() -> Interpreter:
     return _context.get()
 
 
-@contextlib.contextmanager
-def interpreting(top: Interpreter) -> Iterator[Interpreter]:
+class interpreting:
     """Run the body of the `with` statement with `top` as the top of the stack."""
-    token = _context.set(top)
-    try:
-        yield top
-    finally:
-        _context.reset(token)
+
+    __slots__ = ("token", "top")
+
+    def __init__(self, top: Interpreter) -> None:
+        self.top = top
+
+    def __enter__(self) -> Interpreter:
+        self.token = _context.set(self.top)
+        return self.top
+
+    def __exit__(self, *error: object) -> None:
+        _context.reset(self.token)
 
 
 def levels(top: Interpreter | None = None) -> list[Interpreter]:

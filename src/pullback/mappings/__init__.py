@@ -3,38 +3,38 @@
 from types import ModuleType as _Module
 
 from ..core import space
-from .activation import *  # noqa: F403
-from .along import *  # noqa: F403
-from .arithmetic import *  # noqa: F403
+from .activation import *
+from .along import *
+from .arithmetic import *
 from .arithmetic import add, multiply, negative
-from .compare import *  # noqa: F403
-from .count import *  # noqa: F403
-from .cumulate import *  # noqa: F403
-from .diagonals import *  # noqa: F403
-from .dtype import *  # noqa: F403
+from .compare import *
+from .count import *
+from .cumulate import *
+from .diagonals import *
+from .dtype import *
 from .dtype import _cast
-from .einsum import *  # noqa: F403
-from .exponential import *  # noqa: F403
-from .index import *  # noqa: F403
-from .join import *  # noqa: F403
-from .linalg import *  # noqa: F403
-from .linear import *  # noqa: F403
-from .logistic import *  # noqa: F403
-from .logsumexp import *  # noqa: F403
-from .loss import *  # noqa: F403
-from .onehot import *  # noqa: F403
-from .random import *  # noqa: F403
-from .reduce import *  # noqa: F403
+from .einsum import *
+from .exponential import *
+from .index import *
+from .join import *
+from .linalg import *
+from .linear import *
+from .logistic import *
+from .logsumexp import *
+from .loss import *
+from .onehot import *
+from .random import *
+from .reduce import *
 from .reduce import _sum
-from .rounding import *  # noqa: F403
-from .select import *  # noqa: F403
-from .shape import *  # noqa: F403
+from .rounding import *
+from .select import *
+from .shape import *
 from .shape import _broadcast_to, _permute_dims, _reshape
-from .softmax import *  # noqa: F403
-from .special import *  # noqa: F403
-from .spread import *  # noqa: F403
-from .trigonometric import *  # noqa: F403
-from .update import *  # noqa: F403
+from .softmax import *
+from .special import *
+from .spread import *
+from .trigonometric import *
+from .update import *
 
 space.furnish(
     add=add,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from .onehot import _one_hot
 from .reduce import _sum
 from .select import maximum
 from .shape import _reshape
-from .softmax import _log_softmax, _softmax
+from .softmax import _log_softmax, _softmax, softmax_kernel
 
 __all__: list[str] = []
 
@@ -67,7 +68,7 @@ def _reduced(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     total = _sum(losses, axis=axes, keepdims=False)
-    return total if reduction == "sum" else divide(total, float(np.prod(shape_of(losses))))
+    return total if reduction == "sum" else divide(total, float(math.prod(shape_of(losses))))
 
 
 def _cross_entropy_body(logits: Any, labels: Any, *, reduction: str) -> Any:
@@ -81,7 +82,8 @@ def _cross_entropy_kernel(logits: Any, labels: Any, *, reduction: str) -> Any:
     logits = np.asarray(logits)
     labels = np.asarray(check_labels(labels, logits.shape[-1]))
     z = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-    picked = np.take_along_axis(z, labels[..., None], axis=-1)[..., 0]
+    rows = z.reshape(labels.size, z.shape[-1])
+    picked = rows[np.arange(labels.size), labels.ravel()].reshape(labels.shape)
     losses = np.log(np.add.reduce(np.exp(z), axis=-1)) - picked
     if reduction == "none":
         return losses
@@ -96,9 +98,37 @@ def _cross_entropy_pullback(
     if reduction == "none":
         g = _reshape(g, shape=(*shape[:-1], 1))
     elif reduction == "mean":
-        g = divide(g, float(np.prod(shape[:-1])))
-    slope = subtract(_softmax(logits, axis=-1), _one_hot(labels, num_classes=shape[-1], dtype=dtype_of(logits)))
-    return multiply(slope, g), None
+        g = divide(g, float(math.prod(shape[:-1])))
+    return multiply(_cross_entropy_slope(logits, labels), g), None
+
+
+def _cross_entropy_slope_body(logits: Any, labels: Any) -> Any:
+    rows = _one_hot(labels, num_classes=shape_of(logits)[-1], dtype=dtype_of(logits))
+    return subtract(_softmax(logits, axis=-1), rows)
+
+
+def _cross_entropy_slope_kernel(logits: Any, labels: Any) -> Any:
+    slope = np.ascontiguousarray(softmax_kernel(np.asarray(logits), axis=-1))
+    labels = np.asarray(labels)
+    slope.reshape(labels.size, slope.shape[-1])[np.arange(labels.size), labels.ravel()] -= 1
+    return slope
+
+
+_cross_entropy_slope = composite(
+    "cross_entropy_slope",
+    _cross_entropy_slope_body,
+    lambda logits, labels: Spec(logits.shape, logits.dtype),
+    kernel=_cross_entropy_slope_kernel,
+    arguments=("logits", "labels"),
+    uses=INPUTS,
+    formula=r"\operatorname{{softmax}}({logits}) - \operatorname{{onehot}}({labels})",
+    words="the slope of the cross entropy of {logits}: their softmax, less 1 at the labels {labels}",
+    lower=unsupported("cross_entropy_slope: lowered through its body"),
+    onnx=unsupported("cross_entropy_slope: it belongs to the way back, and training is not exported"),
+    samples=fixed(
+        lambda rng: [Sample((rng.normal(size=(*shape, 4)), rng.integers(0, 4, shape))) for shape in ((5,), (2, 3), ())]
+    ),
+)
 
 
 def _cross_entropy_spec(logits: Spec, labels: Spec, *, reduction: str) -> Spec:

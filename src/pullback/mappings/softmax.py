@@ -20,7 +20,7 @@ from .reduce import _sum
 __all__ = ["log_softmax", "softmax"]
 
 
-def _softmax_kernel(x: Any, *, axis: int) -> Any:
+def softmax_kernel(x: Any, *, axis: int) -> Any:
     if not x.size:
         return x.astype(_floating(x))
     e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
@@ -77,7 +77,7 @@ _softmax = composite(
     "softmax",
     lambda x, *, axis: exp(subtract(x, _lse(x, axis))),
     _spec,
-    kernel=_softmax_kernel,
+    kernel=softmax_kernel,
     uses=OUTPUT,
     pullback=lambda g, y, x, *, needs, axis: (_times_jacobian(g, y, axis),),
     pushforward=lambda ts, y, x, *, axis: _times_jacobian(ts[0], y, axis),

@@ -10,6 +10,7 @@ import numpy as np
 from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError, GradientError, InPlaceError, ShapeError
+from ..core.mapping import Mapping
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Value, wear
 from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
@@ -22,6 +23,17 @@ __all__ = ["Tensor"]
 
 Index = Any
 Axis = int | Sequence[int] | None
+
+
+def _augmented(mapping: Mapping, wrong: str) -> Any:
+    """Return the operator x ∘= v: it changes a leaf in place where that is right, and makes a new value elsewhere."""
+
+    def operator(self: Tensor, other: Any) -> Any:
+        if self._owner is TAPE and self._payload.__class__ is Cell:
+            return self._update(wrong, lambda x: mapping(x, other))
+        return mapping(self, other)
+
+    return operator
 
 
 class Tensor(Operators):
@@ -44,17 +56,17 @@ class Tensor(Operators):
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return _spec(self).shape
+        return _typed(self).shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the elements."""
-        return _spec(self).dtype
+        return _typed(self).dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(_spec(self).shape)
+        return len(_typed(self).shape)
 
     @property
     def size(self) -> int:
@@ -278,22 +290,10 @@ class Tensor(Operators):
             )
         return self.assign_(change(self.detach()))
 
-    def _augmented(self, wrong: str, change: Callable[[Tensor], Any]) -> Any:
-        if self._owner is TAPE and self._payload.__class__ is Cell:
-            return self._update(wrong, change)
-        return change(self)
-
-    def __iadd__(self, other: Any) -> Any:
-        return self._augmented(" += v", lambda x: m.add(x, other))
-
-    def __isub__(self, other: Any) -> Any:
-        return self._augmented(" -= v", lambda x: m.subtract(x, other))
-
-    def __imul__(self, other: Any) -> Any:
-        return self._augmented(" *= v", lambda x: m.multiply(x, other))
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self._augmented(" /= v", lambda x: m.divide(x, other))
+    __iadd__ = _augmented(m.add, " += v")
+    __isub__ = _augmented(m.subtract, " -= v")
+    __imul__ = _augmented(m.multiply, " *= v")
+    __itruediv__ = _augmented(m.divide, " /= v")
 
     def __setitem__(self, index: Index, new: Any) -> None:
         self._update("[i] = v", lambda x: x.at[index].set(new))
@@ -348,13 +348,17 @@ class Tensor(Operators):
 wear(Tensor)
 
 
-def _spec(x: Value) -> Spec:
+def _typed(x: Value) -> Any:
+    """Return something that has the shape and the dtype of a tensor: its array, or its spec inside a transform."""
     payload = x._payload
     if payload.__class__ is Cell:
-        payload = payload.read()
-    elif x._owner is not TAPE:
-        return x._owner.spec(x)
-    return Spec(payload.shape, payload.dtype)
+        return payload.read()
+    return payload if x._owner is TAPE else x._owner.spec(x)
+
+
+def _spec(x: Value) -> Spec:
+    typed = _typed(x)
+    return Spec(typed.shape, typed.dtype)
 
 
 def _grad_cell(x: Value) -> Cell | None:

@@ -81,7 +81,10 @@ def walk_back(
             if link is None or gx is None:
                 continue
             kind = gx.__class__
-            if kind is not x.__class__ or kind is _ndarray or isinstance(gx, Value):
+            if kind is _ndarray:
+                if gx.shape != x.shape or gx.dtype != x.dtype:
+                    gx = fit(gx, x)
+            elif kind is not x.__class__ or isinstance(gx, Value):
                 gx = fit(gx, x)
             if link.__class__ is Part:
                 _deliver(link, gx, heap, targets, pending)
