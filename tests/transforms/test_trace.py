@@ -222,3 +222,24 @@ def test_python_numbers_stay_weak():
                 assert eager.dtype == replayed.dtype and eager.item() == replayed.item(), name
                 symbol = traced.graph(x, n).outputs[0]
                 assert symbol.dtype == eager.dtype, name
+
+
+def test_freezing_in_turns_records_each_state_once():
+    w, v = pb.value(2.0, dtype="float64"), pb.value(3.0, dtype="float64")
+
+    @pb.trace
+    def step():
+        w.grad = None
+        v.grad = None
+        (w * v).backward()
+
+    for _ in range(5):
+        w.requires_grad_(False)
+        step()
+        assert v.grad.item() == 2.0 and w.grad is None
+        w.requires_grad_(True)
+        step()
+        assert v.grad.item() == 2.0 and w.grad.item() == 3.0
+    assert sum(len(g) for g in step.graphs.values()) == 2
+    w.requires_grad_(False)
+    assert w.grad.item() == 3.0  # freezing forgets nothing

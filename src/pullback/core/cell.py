@@ -34,13 +34,15 @@ class Cell:
     1
     """
 
-    __slots__ = ("__weakref__", "leaf", "name", "value")
+    __slots__ = ("__weakref__", "leaf", "name", "resting", "value")
 
     def __init__(self, value: Any, name: str = "", leaf: Any = None) -> None:
         self.value = value
         self.name = name
         self.leaf = leaf
         """Where gradients of this value arrive, if any are wanted: the leaf of the graph."""
+        self.resting: Any = None
+        """The leaf while no gradients are wanted: it comes back, with what it holds, when they are again."""
 
     def read(self) -> Any:
         """Return the present value."""

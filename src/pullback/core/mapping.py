@@ -57,7 +57,8 @@ class Mapping:
     - `formula`, `words`: how it is written and how it is said, with the argument names in braces.
     - `lower`, `onnx`: names, resolved on a higher floor.
     - `samples(rng)`: inputs for the contract. `special`, `special_slope`: edge values (a tuple where there
-      are several arguments) with the expected value, and with the expected derivative(s).
+      are several arguments; "-0.0" for the number that as a key equals 0.0) with the expected value, and with
+      the expected derivative(s).
     - `kink`: the choice made where the derivative does not exist.
     """
 

@@ -114,7 +114,7 @@ reciprocal = elementwise(
     lower="reciprocal",
     onnx="Reciprocal",
     samples=real((0.5, 3)),
-    special={-0.0: -inf, inf: 0.0},
+    special={0.0: inf, "-0.0": -inf, inf: 0.0},
 )
 
 square = elementwise(

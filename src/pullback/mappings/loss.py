@@ -109,7 +109,7 @@ def _cross_entropy_slope_body(logits: Any, labels: Any) -> Any:
 
 def _cross_entropy_slope_kernel(logits: Any, labels: Any) -> Any:
     slope = np.ascontiguousarray(softmax_kernel(np.asarray(logits), axis=-1))
-    labels = np.asarray(labels)
+    labels = np.asarray(check_labels(labels, slope.shape[-1]))
     slope.reshape(labels.size, slope.shape[-1])[np.arange(labels.size), labels.ravel()] -= 1
     return slope
 

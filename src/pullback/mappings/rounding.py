@@ -100,7 +100,7 @@ signbit = elementwise(
     lower="signbit",
     onnx=unsupported("ONNX has no operator for the sign bit"),
     samples=samples.real((-5, 5)),
-    special={-0.0: True, 1.0: False, -inf: True},
+    special={"-0.0": True, 0.0: False, 1.0: False, -inf: True},
 )
 
 nextafter = elementwise(

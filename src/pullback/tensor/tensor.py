@@ -243,11 +243,12 @@ class Tensor(Operators):
             )
         if self._payload.__class__ is not Cell:
             self._payload = Cell(self._payload)
+        cell: Cell = self._payload
         if wanted and self._link is None:
-            self._link = Leaf(Cell(None, name="grad"), self._payload)
-        elif not wanted:
-            self._link = None
-        self._payload.leaf = self._link
+            cell.leaf, cell.resting = cell.resting or Leaf(Cell(None, name="grad"), cell), None
+        elif not wanted and self._link is not None:
+            cell.leaf, cell.resting = None, self._link
+        self._link = cell.leaf
         return self
 
     def retain_grad(self) -> None:
@@ -363,6 +364,8 @@ def _spec(x: Value) -> Spec:
 
 def _grad_cell(x: Value) -> Cell | None:
     link = x._link
+    if link is None and x._payload.__class__ is Cell:
+        link = x._payload.resting
     return link.grad if x._owner is TAPE and isinstance(link, Leaf | Node) else None
 
 

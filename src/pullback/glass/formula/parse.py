@@ -115,10 +115,10 @@ class _Reader:
             self.at += 1
         return self.tokens[self.at] if self.at < len(self.tokens) else None
 
-    def adjacent(self, sign: str) -> bool:
-        """Whether the sign comes next, with no space before it."""
-        following = [token for token in self.tokens[self.at : self.at + 2] if token != ("command", "left")]
-        return bool(following) and following[0] == ("sign", sign)
+    def applies(self) -> bool:
+        """Whether a parenthesis comes next, with no space before it: f(x), f'(x)."""
+        rest = (token for token in self.tokens[self.at :] if token not in (("command", "left"), ("sign", "'")))
+        return next(rest, None) == ("sign", "(")
 
     def take(self) -> Token:
         token = self.peek()
@@ -197,7 +197,7 @@ class _Reader:
         if kind == "function" or (kind == "command" and shown in symbols.FUNCTIONS):
             return self.applied(Function(shown), closing)
         letter = symbols.LETTERS.get(shown) if kind == "command" else shown if kind == "letters" else None
-        if letter is not None and self.adjacent("("):
+        if letter is not None and self.applies():
             return self.applied(Function(letter), closing)
         return self.scripts(self.primary(kind, shown, letter))
 
