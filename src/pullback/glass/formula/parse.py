@@ -74,18 +74,16 @@ def _tokens(template: str) -> list[Token]:
             tokens.append(("sign", match[0]))
         else:
             tokens.append((kind, match[kind]))
-    return [_product(tokens[:i][-1:], token, tokens[i + 1 : i + 2]) for i, token in enumerate(tokens)]
+    return [_product(tokens, i) if token == ("command", ",") else token for i, token in enumerate(tokens)]
 
 
-def _product(before: list[Token], token: Token, after: list[Token]) -> Token:
-    """A thin space between two factors is a product."""
-    if token != ("command", ",") or not before or not after:
-        return token
-    ends = before[0][0] in ("argument", "letters", "digits") or before[0][1] in (*symbols.CLOSING, "}")
-    begins = (
-        after[0][0] in ("argument", "letters", "digits", "function") or after[0][1] in symbols.FACTORS | symbols.OPENING
-    )
-    return ("infix", "cdot") if ends and begins else token
+def _product(tokens: list[Token], at: int) -> Token:
+    """A thin space, which between two factors is a product."""
+    kind, shown = next((t for t in reversed(tokens[:at]) if t[0] != "space"), ("space", ""))
+    ends = kind in ("argument", "letters", "digits") or shown in {*symbols.CLOSING, "}"}
+    kind, shown = next((t for t in tokens[at + 1 :] if t[0] != "space"), ("space", ""))
+    begins = kind in OPERANDS or shown in symbols.FACTORS | symbols.OPENING
+    return ("infix", "cdot") if ends and begins else tokens[at]
 
 
 def _grouped(command: str, content: str) -> Token:
