@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from pullback import nn, optim
+from pullback import nn, optim, random
 from pullback.train import Callback, History, JSONLines, Trainer
 from pullback.train.interrupt import Interruptible
 
@@ -35,6 +35,7 @@ class PressCtrlC(Callback):
 
 
 def training(*callbacks):
+    random.manual_seed(0)
     model = nn.Linear(2, 1)
     trainer = Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.01), callbacks=callbacks, progress=None)
     x = np.ones((20, 2), np.float32)

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import pullback as pb
 from pullback import nn, optim
 from pullback.train import Callback, GradientHealth, Trainer
 from pullback.train.progress import Bar, Lines, epoch_line, progress_callback
 
 
 def run(*callbacks, epochs=2, progress=None):
+    pb.random.manual_seed(0)
     model = nn.Linear(2, 3)
     trainer = Trainer(
-        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), callbacks=callbacks, progress=progress
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.01), callbacks=callbacks, progress=progress
     )
     x = np.ones((20, 2), np.float32)
     trainer.fit((x, np.zeros(20, int)), epochs, (x, np.zeros(20, int)), batch_size=4)

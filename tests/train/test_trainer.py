@@ -11,6 +11,7 @@ from pullback import nn, optim
 from pullback.core.errors import ShapeError
 from pullback.data import ArrayDataset, DataLoader, Dataset, Subset
 from pullback.train import Callback, GradientHealth, NonFiniteError, Trainer
+from pullback.train.health import Snapshot
 
 
 def classes(count=60, features=5, number=3, seed=0):
@@ -391,6 +392,14 @@ def test_health_finds_the_classical_illnesses(depth, lr, activation, word):
     model = nn.Sequential(*layers, nn.Linear(5, 3))
     history = trainer_of(model, lr=lr, callbacks=[GradientHealth()]).fit(classes(), epochs=1, batch_size=60)
     assert history.last["health"]["0"]["verdict"] == word
+
+
+def test_health_of_an_optimiser_that_writes_in_place():
+    model = network(5, 3)
+    snapshot = Snapshot(model)
+    for p in model.parameters():
+        p._payload.read()[...] *= 1.25
+    assert snapshot.compare()[0].ratio == pytest.approx(0.25)
 
 
 def test_health_of_a_frozen_layer_and_of_weights_that_were_zero():
