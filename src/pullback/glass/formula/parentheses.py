@@ -23,7 +23,7 @@ def left_stands(formula: Binary, *, bars: bool) -> bool:
     """Whether the left operand of a sign needs no parentheses: −x · y, but (x + 1) · y."""
     left = formula.left
     if isinstance(left, Prefix) and left.sign == "−":
-        return formula.strength <= MULTIPLYING
+        return formula.strength <= MULTIPLYING and formula.sign != "mod"
     return level(left, bars=bars) >= formula.strength
 
 
@@ -44,6 +44,8 @@ def operand_stands(formula: Prefix, *, bars: bool) -> bool:
     operand = formula.operand
     if formula.sign == "−" and isinstance(operand, Prefix):
         return operand.level == PREFIX
+    if formula.sign == "−" and _starts_with_remainder(operand):
+        return False
     return level(operand, bars=bars) >= formula.strength
 
 
@@ -54,3 +56,12 @@ def _open(formula: Formula) -> bool:
             return False
         formula = formula.right
     return isinstance(formula, Prefix) and formula.level == PREFIX
+
+
+def _starts_with_remainder(formula: Formula) -> bool:
+    """Whether a minus sign in front would be taken for that of the remainder's first operand."""
+    while isinstance(formula, Binary) and formula.strength == MULTIPLYING:
+        if formula.sign == "mod":
+            return True
+        formula = formula.left
+    return False

@@ -149,6 +149,7 @@ WORDS: dict[str, str] = {
     "softmax": "{x} 的 softmax",
     "log_softmax": "{x} 的 softmax 的对数",
     "class_labels": "{labels}，已检查为类别",
+    "cross_entropy_slope": "{logits} 的交叉熵的斜率：其 softmax，在标签 {labels} 处减 1",
     "cross_entropy": "{logits} 对标签 {labels} 的交叉熵",
     "binary_cross_entropy": "概率 {p} 对 {target} 的二元交叉熵",
     "binary_cross_entropy_with_logits": "对数几率 {z} 对 {target} 的二元交叉熵",
