@@ -35,14 +35,17 @@ from .user import mapping
 if TYPE_CHECKING:
     from . import data, nn, optim, random, testing, train
     from .saving import load, save
+    from .threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
 memory.keep_freed()
 
 _LAZY = {name: name for name in ("data", "nn", "optim", "random", "testing", "train")} | {
+    "get_num_threads": "threads",
     "load": "saving",
     "save": "saving",
+    "set_num_threads": "threads",
 }
 
 

@@ -78,7 +78,7 @@ def test_all_options_arrive_in_the_configuration():
     result = pullback(
         "train", "digits", "--layers", "12,6", "--activation", "tanh", "--optimizer", "rmsprop", "--lr", 0.002,
         "--momentum", 0.5, "--weight-decay", 0.01, "--batch-size", 100, "--epochs", 1, "--seed", 3, "--dropout", 0.1,
-        "--dtype", "float64", "--out", "run", "--quiet",
+        "--dtype", "float64", "--threads", 2, "--out", "run", "--quiet",
     )  # fmt: skip
     assert result.exit_code == 0 and len(result.output.splitlines()) == 2
     config = json.loads(Path("run/config.json").read_text())
@@ -87,7 +87,7 @@ def test_all_options_arrive_in_the_configuration():
     }  # fmt: skip
     assert config["training"] == {
         "optimizer": "rmsprop", "lr": 0.002, "momentum": 0.5, "weight_decay": 0.01, "batch_size": 100, "epochs": 1,
-        "seed": 3,
+        "seed": 3, "threads": 2,
     }  # fmt: skip
     assert config["data"]["classes"] == list(range(10)) and config["data"]["train_items"] == 1438
     assert all(p.dtype == np.float64 for p in load_run("run").model.parameters())

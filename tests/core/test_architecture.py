@@ -20,7 +20,7 @@ FLOORS = [
     ("transforms",),
     ("tensor", "interop"),
     ("create",),
-    ("random", "user"),
+    ("random", "threads", "user"),
     ("data", "nn", "saving"),
     ("optim",),
     ("train", "testing", "glass"),

@@ -18,6 +18,7 @@ from .. import nn, optim, random
 from ..core.errors import PullbackError
 from ..data import ArrayDataset, DataLoader
 from ..saving import save
+from ..threads import set_num_threads
 from ..train import Callback, GradientHealth, JSONLines, NonFiniteError, Trainer
 from ..train.health import EXPLODING_NORM, EXPLODING_RATIO, VANISHING_SHARE
 from ..train.network import ACTIVATIONS, DTYPES, build_network
@@ -57,6 +58,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @option("--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True)
 @option("--dropout", metavar="NUMBER", type=SHARE, default=0.2, show_default=True, callback=finite)
 @option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True)
+@option("--threads", metavar="N", type=click.IntRange(min=1), default=1, show_default=True)
 @option("--out", metavar="FOLDER", type=click.Path(path_type=Path))
 @option("--quiet", is_flag=True)
 @option("--debug", is_flag=True)
@@ -69,6 +71,7 @@ def train(data: str, quiet: bool, debug: bool, lang: str, **options: Any) -> int
         source = _read(data, words, options)
         options = _complete(options, words)
         random.manual_seed(options["seed"])
+        set_num_threads(options["threads"])
         network = _describe_network(source, options)
         model = build_network(network)
         optimizer = _build_optimizer(model, options)

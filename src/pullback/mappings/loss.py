@@ -33,7 +33,7 @@ inf, nan = float("inf"), float("nan")
 def check_labels(labels: Any, classes: int) -> Any:
     """Return integer `labels` after checking that each lies in 0, …, classes − 1. Raises IndexError."""
     labels = np.asarray(labels)
-    if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= classes):
+    if labels.size and (np.minimum.reduce(labels, axis=None) < 0 or np.maximum.reduce(labels, axis=None) >= classes):
         where = np.argwhere((labels < 0) | (labels >= classes))[0]
         wrong = int(labels[tuple(where)])
         hint = " (do the labels start at 1?)" if wrong == classes else ""

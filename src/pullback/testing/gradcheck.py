@@ -76,12 +76,12 @@ class GradientReport:
             margin = 1e-6 * (abs(low) + abs(high))
             between = low - margin <= entry.analytic <= high + margin
             (self.kinks if between else self.failures).append(dataclasses.replace(entry, kink=sides))
-        elif agrees:
-            self.worst = max(self.worst, abs(entry.analytic - entry.numeric) / max(abs(entry.numeric), 1e-3))
-        elif settled:
-            self.failures.append(entry)
-        else:
+        elif not agrees and not settled:
             self.uncertain.append(entry)
+        else:
+            self.worst = max(self.worst, abs(entry.analytic - entry.numeric) / max(abs(entry.numeric), 1e-3))
+            if not agrees:
+                self.failures.append(entry)
 
     @property
     def ok(self) -> bool:

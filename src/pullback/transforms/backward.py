@@ -26,14 +26,14 @@ def backward(root: Value, gradient: Any, retain_graph: bool | None, create_graph
     level = tape()
     taken: list[Any] = [gradient]
     updates = []
-    for leaf, g in found.items():
-        if leaf.grad is None:
-            continue
-        have = leaf.grad.read()
-        with interpreting(level if create_graph else level.below):
+    with interpreting(level if create_graph else level.below):
+        for leaf, g in found.items():
+            if leaf.grad is None:
+                continue
+            have = leaf.grad.read()
             total = space.own(g, taken) if have is None else space.add(_content(have, create_graph), g)
-        taken.append(total)
-        updates.append((leaf.grad, total))
+            taken.append(total)
+            updates.append((leaf.grad, total))
     for cell, total in updates:
         cell.write(total)
 

@@ -23,6 +23,7 @@ WORDS = {
     "help.seed": "Decides the starting weights, the order of the data, dropout, and the split of a CSV file.",
     "help.dropout": "Share of each hidden layer that is left out at random in training.",
     "help.dtype": "Precision of the arithmetic.",
+    "help.threads": "Threads of the matrix products; for small networks one is the quickest.",
     "help.out": "The new folder for the results. By default runs/<data>-<time>.",
     "help.quiet": "Show the result only.",
     "help.debug": "Show the traceback of an error.",

@@ -23,6 +23,7 @@ WORDS = {
     "help.seed": "决定初始权重、数据顺序、dropout，以及 CSV 文件的划分。",
     "help.dropout": "训练时每个隐藏层随机丢弃的比例。",
     "help.dtype": "运算精度。",
+    "help.threads": "矩阵乘法使用的线程数；小网络用一个线程最快。",
     "help.out": "存放结果的新文件夹。默认 runs/<数据>-<时间>。",
     "help.quiet": "只显示结果。",
     "help.debug": "显示错误的完整回溯。",
