@@ -1,3 +1,31 @@
 """English: expressions, the commands, and the page that is served."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    # what an expression may hold
+    "expression.allowed": "numbers, names, + - * / ** @, parentheses and functions",
+    "expression.part": "{what} is not allowed in an expression; allowed are {allowed}",
+    "expression.attribute": "an attribute (a.b)",
+    "expression.subscript": "an index (a[i])",
+    "expression.lambda": "a lambda",
+    "expression.star": "a star",
+    "expression.other": "this",
+    "expression.character": "the character {character} is not allowed in an expression",
+    "expression.caret": "a power is written **, not ^",
+    "expression.syntax": "this cannot be read as an expression",
+    "expression.empty": "the expression is empty",
+    "expression.constant": "the expression has no name in it, so nothing can change; write x for one of its numbers",
+    "expression.long": "the expression has {count} characters, more than {most}",
+    "expression.many": "the expression has more than {most} parts",
+    "expression.deep": "the expression is nested more than {most} deep",
+    "expression.number": "this number is larger than {most}",
+    "expression.exponent": "this exponent is larger than {most}",
+    "expression.function": "there is no function {name}; there are {names}",
+    "expression.close": "there is no function {name}; did you mean {names}?",
+    "expression.function_as_value": "{name} is a function: write {name}(…)",
+    "expression.arity": "{name} takes ({wanted}), and {given} were given",
+    "expression.setting": "{name} has no setting {setting}; it has: {allowed}",
+    "expression.setting_value": "{setting} takes a number, True or False",
+    "expression.no_value": "{name} has no value; give it one with --at {name}=…",
+    "expression.fails": "this cannot be computed: {why}",
+    "expression.large": "this has {count} elements, more than {most}",
+}

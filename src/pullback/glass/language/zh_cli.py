@@ -1,3 +1,31 @@
 """Chinese: expressions, the commands, and the page that is served."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    # what an expression may hold
+    "expression.allowed": "数、名称、+ - * / ** @、括号和函数",
+    "expression.part": "表达式中不允许使用{what}；可以使用{allowed}",
+    "expression.attribute": "属性（a.b）",
+    "expression.subscript": "下标（a[i]）",
+    "expression.lambda": "lambda 函数",
+    "expression.star": "星号",
+    "expression.other": "这种写法",
+    "expression.character": "表达式中不允许使用字符 {character}",
+    "expression.caret": "乘方写作 **，不写作 ^",
+    "expression.syntax": "无法读作表达式",
+    "expression.empty": "表达式是空的",
+    "expression.constant": "表达式中没有可以变化的名称，因此没有可解释的内容；请把其中一个数写成 x",
+    "expression.long": "表达式有 {count} 个字符，超过上限 {most}",
+    "expression.many": "表达式的组成部分超过 {most} 个",
+    "expression.deep": "表达式的嵌套超过 {most} 层",
+    "expression.number": "这个数大于上限 {most}",
+    "expression.exponent": "这个指数大于上限 {most}",
+    "expression.function": "没有函数 {name}；可用的函数有 {names}",
+    "expression.close": "没有函数 {name}；是否想写 {names}？",
+    "expression.function_as_value": "{name} 是函数，请写作 {name}(…)",
+    "expression.arity": "{name} 的参数是 ({wanted})，却给了 {given} 个",
+    "expression.setting": "{name} 没有设置 {setting}；它有：{allowed}",
+    "expression.setting_value": "{setting} 的值须为数、True 或 False",
+    "expression.no_value": "{name} 没有值；请用 --at {name}=… 给出",
+    "expression.fails": "无法计算：{why}",
+    "expression.large": "这里有 {count} 个元素，超过上限 {most}",
+}
