@@ -13,6 +13,7 @@ from .core import memory
 from .core.errors import *
 from .core.spec import default_dtype, set_default_dtype
 from .create import *
+from .dtypes import *
 from .mappings import *
 from .tensor import Tensor, asarray, device, tensor, value
 from .transforms import (

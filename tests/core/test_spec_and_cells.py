@@ -24,9 +24,22 @@ def test_python_numbers_are_weak():
         operand([[1.0], [1.0, 2.0]])
 
 
+def test_dtypes_go_by_the_names_of_the_array_api():
+    assert pb.zeros((2,), dtype=pb.float64).dtype == F64 and pb.ones(2, dtype=pb.int64).dtype == I64
+    assert pb.result_type(pb.ones(2), 1.0) == F32 and pb.result_type("float32", np.ones(2)) == F64
+    assert pb.result_type(1, 2.0) == F64 and pb.finfo(pb.float32).bits == 32 and pb.isdtype(F32, "real floating")
+    assert pb.tensor([1.0, 2.0])[pb.newaxis].shape == (1, 2) and pb.cos(pb.tensor(pb.pi)).item() == -1.0
+    with pytest.raises(TypeError, match="at least one"):
+        pb.result_type()
+
+
 def test_shapes_that_do_not_broadcast_name_the_arguments():
-    with pytest.raises(ValueError):
-        pb.tensor(np.ones(2)) * pb.tensor(np.ones(3))
+    with pytest.raises(pb.ShapeError, match=r"multiply.*a: \(2,\), b: \(3,\)"):
+        pb.tensor(np.ones(2)) * np.ones(3)
+    with pytest.raises(pb.DtypeError, match=r"bitwise_and.*float64"):
+        pb.tensor(np.ones(2)) & np.ones(2)
+    with pytest.raises(pb.ShapeError, match="matmul"):
+        pb.grad(lambda x: pb.sum(x @ np.ones((4, 2))))(np.ones((2, 3)))
     with pytest.raises(pb.ShapeError, match=r"multiply.*a: \(2,\), b: \(3,\)"):
         pb.trace(lambda a, b: a * b)(np.ones(2), np.ones(3))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.cell import Cell
-from ..core.errors import GradientError
+from ..core.errors import DtypeError, GradientError, PullbackError
 from ..core.interpret import EVALUATE, Interpreter, escaped, establish, interpreting, levels
 from ..core.mapping import BOTH, Mapping
 from ..core.scope import present_scope
@@ -197,15 +197,33 @@ class Tape(Reverse):
             values = _settle(mapping, values)
         if self.below is not EVALUATE:
             y = self.below.apply(mapping, values, static)
-        elif static:
-            y = mapping.evaluate(*values, **static)
         else:
-            y = mapping.evaluate(*values)
+            try:
+                y = mapping.evaluate(*values, **static) if static else mapping.evaluate(*values)
+            except (ValueError, TypeError) as error:
+                raise _in_our_words(mapping, values, static, error) from None
         if live and self.recording and mapping.differentiable:
             return self.record(mapping, values, links, static, y)
         if y.__class__ is tuple:
             return tuple(Face.new(key, part) for part in y)
         return Face.new(key, y)
+
+
+def _in_our_words(mapping: Mapping, values: list[Any], static: dict[str, Any], error: Exception) -> Exception:
+    """Return the error of the mapping's own shape rule in place of NumPy's, which names no argument."""
+    if isinstance(error, PullbackError) or mapping.spec is None:
+        return error
+    specs = [spec_of(v) for v in values]
+    try:
+        mapping.spec(*specs, **static)
+    except PullbackError as better:
+        return better
+    except (ValueError, TypeError, IndexError):
+        pass
+    if isinstance(error, TypeError):
+        came = ", ".join(f"{n}: {s.dtype}" for n, s in zip(mapping.arguments, specs, strict=False))
+        return DtypeError(f"{mapping.name}: not defined for these dtypes ({came})")
+    return error
 
 
 def _settle(mapping: Mapping, values: list[Any]) -> list[Any]:
