@@ -15,7 +15,8 @@ from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Value, wear
 from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
 from ..transforms.node import Leaf, Node, Part
-from ..transforms.reverse import TAPE, tape
+from ..transforms.provenance import watching
+from ..transforms.reverse import TAPE, note_detached, note_exit, tape
 from .at import At
 from .operators import Operators
 
@@ -140,6 +141,8 @@ class Tensor(Operators):
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array that cannot be written to (copy it to change it)."""
+        if watching.count:
+            note_exit(self, "numpy()")
         view = numbers_of(self).view()
         view.flags.writeable = False
         return view
@@ -159,6 +162,8 @@ class Tensor(Operators):
 
     def item(self) -> Any:
         """Return the one element as a Python number. Raises ShapeError when there is more than one."""
+        if watching.count:
+            note_exit(self, "item()")
         a = numbers_of(self)
         if a.size != 1:
             raise ShapeError(f"item: only a tensor with one element is one number, this one has shape {a.shape}")
@@ -166,6 +171,8 @@ class Tensor(Operators):
 
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
+        if watching.count:
+            note_exit(self, "tolist()")
         return numbers_of(self).tolist()
 
     def __float__(self) -> float:
@@ -217,7 +224,10 @@ class Tensor(Operators):
         """Return the same values, cut off from the graph."""
         if self._owner is TAPE:
             payload = self._payload
-            return Tensor(TAPE, payload.read() if payload.__class__ is Cell else payload)
+            y = payload.read() if payload.__class__ is Cell else payload
+            if watching.count:
+                note_detached(self, y, "detach()")
+            return Tensor(TAPE, y)
         return m.stop_gradient(self)
 
     def clone(self) -> Tensor:

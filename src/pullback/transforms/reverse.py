@@ -22,6 +22,7 @@ from ..core.mapping import BOTH, Mapping
 from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Face, Value
+from . import provenance
 from .node import Node, Part, next_serial
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ __all__ = [
     "keep_values",
     "lower",
     "no_grad",
+    "note_detached",
+    "note_exit",
     "present",
     "settle",
     "tape",
@@ -88,7 +91,11 @@ class Reverse(Interpreter):
 
     def with_(self, **changes: Any) -> Reverse:
         """Return the same floor with some of its settings changed."""
-        settings: dict[str, Any] = {
+        return type(self)(**self.settings(**changes))
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Return the arguments that make a floor like this one, some of them changed."""
+        own: dict[str, Any] = {
             "below": self.below,
             "key": self.key,
             "recording": self.recording,
@@ -96,7 +103,7 @@ class Reverse(Interpreter):
             "since": self.since,
             "keeping": self.keeping,
         }
-        return type(self)(**(settings | changes))
+        return own | changes
 
     def apply(self, mapping: Mapping, args: Sequence[Any], static: dict[str, Any]) -> Any:
         key = self.key
@@ -166,6 +173,10 @@ class Tape(Reverse):
         "  right:  make w an argument of the mapping, or use w.numpy() if no gradient is to reach it"
     )
 
+    def with_(self, **changes: Any) -> Reverse:
+        settings = self.settings(**changes)
+        return (Keeping if settings["keeping"] else Tape)(**settings)
+
     def apply(self, mapping: Mapping, args: Sequence[Any], static: dict[str, Any]) -> Any:
         key = self.key
         values: list[Any] = []
@@ -224,6 +235,49 @@ def _in_our_words(mapping: Mapping, values: list[Any], static: dict[str, Any], e
         came = ", ".join(f"{n}: {s.dtype}" for n, s in zip(mapping.arguments, specs, strict=False))
         return DtypeError(f"{mapping.name}: not defined for these dtypes ({came})")
     return error
+
+
+class Keeping(Tape):
+    """The tape inside `keep_values`: it also notes where, and why, a result carries no gradient."""
+
+    def apply(self, mapping: Mapping, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        result = super().apply(mapping, args, static)
+        first = result[0] if result.__class__ is tuple and result else result
+        if not isinstance(first, Value) or first._link is not None:
+            return result
+        mine = [x for x in args if isinstance(x, Value) and x._owner is self.key]
+        links = [x._link for x in mine if x._link is not None]
+        cuts = [cut for x in mine if x._link is None and (cut := provenance.cut_of(_content(x))) is not None]
+        if links or cuts:
+            y = tuple(map(_content, result)) if result.__class__ is tuple else _content(result)
+            if not links:
+                kind = cuts[0].kind
+            elif not self.recording:
+                kind = "no_grad"
+            else:
+                kind = "detached" if spec_of(first).dtype.kind == "f" else "integer"
+            provenance.note(y, kind, links, cuts, mapping.name, _is_ours)
+        return result
+
+
+def _content(x: Value) -> Any:
+    payload = x._payload
+    return payload.read() if payload.__class__ is Cell else payload
+
+
+def note_detached(x: Value, y: Any, words: str) -> None:
+    """Note, where ends of the graph are noted, that the array `y` is the value of `x` cut off from the graph."""
+    links = () if x._link is None else (x._link,)
+    earlier = () if links else (provenance.cut_of(_content(x)),)
+    cuts = tuple(cut for cut in earlier if cut is not None)
+    if links or cuts:
+        provenance.note(y, "detached", links, cuts, words, _is_ours)
+
+
+def note_exit(x: Value, words: str) -> None:
+    """Note, where ends of the graph are noted, that the numbers of `x` leave it."""
+    if x._owner is TAPE and x._link is not None:
+        provenance.note_exit(x._link, words, _is_ours)
 
 
 def _settle(mapping: Mapping, values: list[Any]) -> list[Any]:
@@ -337,14 +391,21 @@ def enable_grad() -> Any:
     return _switched(recording=True)
 
 
-def keep_values() -> Any:
+@contextmanager
+def keep_values() -> Iterator[None]:
     """Return a context manager inside which the graph keeps every value, also those no pullback needs.
 
-    It costs memory, and gives an explanation all the numbers that went forward.
+    It costs memory, and gives an explanation all the numbers that went forward. It also notes where the
+    graph is cut (`detach`, `no_grad`, integers), so that an explanation can say why a gradient is missing.
 
     >>> import numpy as np, pullback as pb
     >>> w = pb.tensor(np.ones(3), requires_grad=True)
     >>> with pb.keep_values():
     ...     loss = (w + np.arange(3.0)).sum()
     """
-    return _switched(keeping=True)
+    provenance.watching.count += 1
+    try:
+        with _switched(keeping=True):
+            yield
+    finally:
+        provenance.watching.count -= 1
