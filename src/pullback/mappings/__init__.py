@@ -22,6 +22,7 @@ from .linear import *
 from .logistic import *
 from .logsumexp import *
 from .loss import *
+from .normalise import *
 from .onehot import *
 from .random import *
 from .reduce import *
@@ -35,6 +36,8 @@ from .special import *
 from .spread import *
 from .trigonometric import *
 from .update import *
+from .update_adam import *
+from .update_matrix import *
 
 space.furnish(
     add=add,

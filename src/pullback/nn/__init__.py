@@ -1,12 +1,14 @@
 """Layers, losses and starting values, under PyTorch's names."""
 
 from . import functional, init
-from .activation import *  # noqa: F403
-from .clipping import *  # noqa: F403
-from .containers import *  # noqa: F403
-from .dropout import *  # noqa: F403
-from .flatten import *  # noqa: F403
-from .linear import *  # noqa: F403
+from .activation import *
+from .batchnorm import *
+from .clipping import *
+from .containers import *
+from .dropout import *
+from .flatten import *
+from .layernorm import *
+from .linear import *
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -15,6 +17,6 @@ from .losses import (
     MSELoss,
     NLLLoss,
 )
-from .module import *  # noqa: F403
-from .parameter import *  # noqa: F403
-from .stateless import *  # noqa: F403
+from .module import *
+from .parameter import *
+from .stateless import *

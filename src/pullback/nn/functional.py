@@ -31,8 +31,10 @@ from .losses import (
     mse_loss,
     nll_loss,
 )
+from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
@@ -40,7 +42,10 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "group_norm",
+    "instance_norm",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_sigmoid",
@@ -49,6 +54,7 @@ __all__ = [
     "nll_loss",
     "one_hot",
     "relu",
+    "rms_norm",
     "sigmoid",
     "silu",
     "softmax",

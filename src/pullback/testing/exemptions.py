@@ -6,10 +6,24 @@ __all__ = ["EXEMPT"]
 
 SQUARES = "it keeps squares of gradients, which float32 cannot hold at 1e30, as in PyTorch"
 
+SQUARED = "its mean square overflows float32 at 1e30, as in PyTorch"
+
+LEARNING_RATE = "decoupled weight decay multiplies the parameter by the learning rate, and 1e30 · 1e30 overflows"
+
 EXEMPT: dict[tuple[str, str], str] = {
     ("adam_update", "magnitudes"): SQUARES,
     ("amsgrad_update", "magnitudes"): SQUARES,
+    ("adamax_update", "magnitudes"): SQUARES,
+    ("nadam_update", "magnitudes"): SQUARES,
+    ("radam_update", "magnitudes"): SQUARES,
+    ("adadelta_update", "magnitudes"): SQUARES,
+    ("lamb_update", "magnitudes"): SQUARES,
+    ("adafactor_update", "magnitudes"): SQUARES,
+    ("adafactor_matrix_update", "magnitudes"): SQUARES,
+    ("muon_update", "magnitudes"): SQUARES,
+    ("lion_update", "magnitudes"): LEARNING_RATE,
     ("adagrad_update", "magnitudes"): SQUARES,
+    ("rms_norm", "magnitudes"): SQUARED,
     ("rmsprop_update", "magnitudes"): SQUARES,
     ("rmsprop_centered_update", "magnitudes"): SQUARES,
     ("rmsprop_centered_momentum_update", "magnitudes"): SQUARES,

@@ -165,12 +165,26 @@ WORDS: dict[str, str] = {
     "momentum_update": "{p} 沿累积的梯度 {buffer} 走一步，步长 {lr}",
     "adam_update": "{p} 沿平均梯度走一步，步长 {lr}，每个元素以自身的大小为单位",
     "amsgrad_update": "{p} 走一步 Adam，除以迄今最大的大小 {largest}",
+    "adamax_update": "{p} 沿平均梯度走一步，步长 {lr}，以近来最大的大小 {largest} 为单位",
+    "nadam_update": "{p} 走一步带涅斯捷罗夫动量前瞻的 Adam，步长 {lr}",
+    "radam_update": "{p} 走一步 Adam，步长 {lr}，在大小的估计尚不可靠时缩短",
+    "lion_update": "{p} 的每个元素沿平均梯度的符号走一步，步长 {lr}",
+    "adadelta_update": "{p} 走一步，每个梯度乘以近来变化的大小与近来梯度的大小之比",
+    "lamb_update": "{p} 走一步 Adam，步长为 {lr} 乘以 {p} 自身的长度",
+    "adafactor_update": "{p} 走一步，以每个梯度的大小为单位，步长与 {p} 成比例",
+    "adafactor_matrix_update": "{p} 走一步，以梯度在每行的大小 {rows} 与每列的大小 {columns} 为单位",
+    "muon_update": "{p} 沿最接近累积梯度 {buffer} 的正交矩阵走一步，步长 {lr}",
     "adagrad_update": "{p} 走一步，步长 {lr}，每个元素以迄今全部梯度为单位",
     "rmsprop_update": "{p} 走一步，步长 {lr}，每个元素以近来的大小为单位",
     "rmsprop_momentum_update": "{p} 沿累积的方向 {buffer} 走一步 RMSprop",
     "rmsprop_centered_update": "{p} 走一步 RMSprop，以梯度的标准差为单位",
     "rmsprop_centered_momentum_update": "{p} 沿累积的方向 {buffer} 走一步中心化的 RMSprop",
     "finite_norm": "{x}，已检查为有限",
+    # normalisation
+    "moments": "{x} 的均值与方差",
+    "standardise": "{x} 减去 {mean}，再除以 {var} 的平方根",
+    "normalise": "{x} 减去 {mean}，再除以 {var} 的平方根，乘以 {weight}，加上 {bias}",
+    "rms_norm": "{x} 除以其均方根，乘以 {weight}",
 }
 
 KINKS: dict[str, str] = {
