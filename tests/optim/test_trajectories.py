@@ -166,10 +166,10 @@ def test_a_traced_step_gives_the_same_bits(name, options):
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_the_kernel_of_an_update_gives_the_bits_of_its_body(name, options, monkeypatch):
     from pullback.core.interpret import EVALUATE, interpreting
-    from pullback.mappings import update
+    from pullback.core.mapping import CATALOGUE
 
     with_kernels, _ = ours(name, options)
-    for mapping in (x for name, x in vars(update).items() if name.endswith("_update") and name != "_update"):
+    for mapping in (x for name, x in CATALOGUE.items() if name.endswith("_update")):
 
         def through_body(*xs, body=mapping.body, **static):
             with interpreting(EVALUATE):

@@ -1,8 +1,8 @@
 """Updates: what an optimiser does to one parameter. Each takes the old values and returns the new ones.
 
 The bodies are the formulas of the papers; the kernels compute the same numbers, bit for bit, in fewer steps.
-`lr`, `momentum` and `step` are 0-d arrays (float64, float64, int64): what a schedule changes is an input
-and not part of the formula. They meet the parameter in its own dtype.
+`lr`, `momentum` and `step` are 0-d arrays (float64, float64, int64) and `betas` two float64 numbers: what a
+schedule changes is an input and not part of the formula. They meet the parameter in its own dtype.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from ..core.spec import Spec, dtype_of
 from .arithmetic import add, divide, multiply, negative, subtract
 from .compare import equal
 from .dtype import astype
-from .exponential import pow, sqrt
+from .exponential import sqrt
 from .select import maximum, where
 
 __all__: list[str] = []
 
 
-def _as(scalar: Any, p: Any) -> Any:
+def as_dtype_of(scalar: Any, p: Any) -> Any:
     return astype(scalar, dtype_of(p))
 
 
-def _ascent_or_decay(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
+def ascent_or_decay(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
     if maximize:
         g = negative(g)
     return add(g, multiply(p, weight_decay)) if weight_decay else g
 
 
-def _ascent_or_decay_kernel(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
+def ascent_or_decay_kernel(p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
     if maximize:
         g = -g
     return g + p * weight_decay if weight_decay else g
@@ -49,8 +49,17 @@ def _keeping(state: int) -> Any:
     return spec
 
 
-def _samples(scalars: tuple[float, ...], *slots: tuple[float, float], **static: Any) -> Any:
-    """Draw parameter and gradient, then the `scalars` and a step counter, then each slot from its range."""
+def update_samples(
+    scalars: tuple[Any, ...],
+    *slots: tuple[float, float],
+    steps: tuple[int, int] = (0, 4),
+    numbers: tuple[int, ...] = (),
+    **static: Any,
+) -> Any:
+    """Draw parameter and gradient, then the `scalars` (numbers or tuples) and a step, then each slot from its range.
+
+    The slots at the positions in `numbers` are 0-d.
+    """
 
     def draw(rng: np.random.Generator) -> list[Sample]:
         return [
@@ -58,22 +67,24 @@ def _samples(scalars: tuple[float, ...], *slots: tuple[float, float], **static: 
                 (
                     rng.normal(size=shape),
                     rng.normal(size=shape),
-                    *(np.float64(s) for s in scalars),
+                    *(np.asarray(s, np.float64)[()] for s in scalars),
                     np.int64(step),
-                    *(rng.uniform(low, high, shape) for low, high in slots),
+                    *(rng.uniform(*ends, () if i in numbers else shape) for i, ends in enumerate(slots)),
                 ),
                 static,
             )
-            for shape, step in (((2, 3), 0), ((3,), 4))
+            for shape, step in zip(((2, 3), (3,)), steps, strict=True)
         ]
 
     return fixed(draw)
 
 
-_MEANS, _SQUARES = (-0.5, 0.5), (1.0, 2.0)
+MEANS, SQUARES = (-0.5, 0.5), (1.0, 2.0)
 
 
-def _update(name: str, body: Any, kernel: Any, words: str, formula: str, arguments: Any, samples: Any) -> Mapping:
+def declare_update(
+    name: str, body: Any, kernel: Any, words: str, formula: str, arguments: Any, samples: Any
+) -> Mapping:
     return composite(
         name,
         body,
@@ -94,24 +105,24 @@ def _update(name: str, body: Any, kernel: Any, words: str, formula: str, argumen
 
 
 def _sgd_body(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
-    g = _ascent_or_decay(p, g, weight_decay, maximize)
-    return subtract(p, multiply(g, _as(lr, p))), add(step, 1)
+    g = ascent_or_decay(p, g, weight_decay, maximize)
+    return subtract(p, multiply(g, as_dtype_of(lr, p))), add(step, 1)
 
 
 def _sgd_kernel(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
-    g = _ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    g = ascent_or_decay_kernel(p, g, weight_decay, maximize)
     change = g * p.dtype.type(lr)
     return np.subtract(p, change, out=change if p.ndim else None), step + 1
 
 
-_sgd_update = _update(
+_sgd_update = declare_update(
     "sgd_update",
     _sgd_body,
     _sgd_kernel,
     "{p} after a step of length {lr} against the gradient {g}",
     r"{p} - {lr} \, {g}",
     ("p", "g", "lr", "step"),
-    _samples((0.1,), weight_decay=0.01, maximize=False),
+    update_samples((0.1,), weight_decay=0.01, maximize=False),
 )
 
 
@@ -128,15 +139,15 @@ def _momentum_body(
     nesterov: bool,
     maximize: bool,
 ) -> Any:
-    g = _ascent_or_decay(p, g, weight_decay, maximize)
-    momentum = _as(momentum, p)
+    g = ascent_or_decay(p, g, weight_decay, maximize)
+    momentum = as_dtype_of(momentum, p)
     held = multiply(buffer, momentum)
     if dampening:  # the first gradient is taken whole
         buffer = where(equal(step, 0), g, add(held, multiply(g, 1 - dampening)))
     else:
         buffer = add(held, g)
     direction = add(g, multiply(buffer, momentum)) if nesterov else buffer
-    return subtract(p, multiply(direction, _as(lr, p))), add(step, 1), buffer
+    return subtract(p, multiply(direction, as_dtype_of(lr, p))), add(step, 1), buffer
 
 
 def _momentum_kernel(
@@ -152,7 +163,7 @@ def _momentum_kernel(
     nesterov: bool,
     maximize: bool,
 ) -> Any:
-    g = _ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    g = ascent_or_decay_kernel(p, g, weight_decay, maximize)
     momentum = p.dtype.type(momentum)
     if dampening and step == 0:
         buffer = +g
@@ -163,105 +174,14 @@ def _momentum_kernel(
     return p - direction * p.dtype.type(lr), step + 1, buffer
 
 
-_momentum_update = _update(
+_momentum_update = declare_update(
     "momentum_update",
     _momentum_body,
     _momentum_kernel,
     "{p} after a step of length {lr} along the gathered gradients {buffer}",
     r"{p} - {lr} \, ({momentum} \, {buffer} + {g})",
     ("p", "g", "lr", "momentum", "step", "buffer"),
-    _samples((0.1, 0.9), _MEANS, weight_decay=0.01, dampening=0.1, nesterov=False, maximize=False),
-)
-
-# ------------------------------------------------------------------------------------------------ Adam
-
-
-def _adam_body(
-    p: Any,
-    g: Any,
-    lr: Any,
-    step: Any,
-    mean: Any,
-    square: Any,
-    *largest: Any,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
-    maximize: bool,
-) -> Any:
-    step = add(step, 1)
-    g = _ascent_or_decay(p, g, 0.0 if decoupled else weight_decay, maximize)
-    if decoupled and weight_decay:
-        p = multiply(p, _as(subtract(1.0, multiply(lr, weight_decay)), p))
-    mean = add(multiply(mean, beta1), multiply(g, 1 - beta1))
-    square = add(multiply(square, beta2), multiply(multiply(g, g), 1 - beta2))
-    t = astype(step, np.float64)
-    size = divide(lr, subtract(1.0, pow(beta1, t)))
-    correction = sqrt(subtract(1.0, pow(beta2, t)))
-    if largest:
-        largest = (maximum(largest[0], square),)
-    root = divide(sqrt(largest[0] if largest else square), _as(correction, p))
-    new = subtract(p, multiply(divide(mean, add(root, eps)), _as(size, p)))
-    return new, step, mean, square, *largest
-
-
-def _adam_kernel(
-    p: Any,
-    g: Any,
-    lr: Any,
-    step: Any,
-    mean: Any,
-    square: Any,
-    *largest: Any,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
-    maximize: bool,
-) -> Any:
-    step = step + 1
-    kind = p.dtype.type
-    g = _ascent_or_decay_kernel(p, g, 0.0 if decoupled else weight_decay, maximize)
-    if decoupled and weight_decay:
-        p = p * kind(1.0 - lr * weight_decay)
-    mean = mean * beta1
-    mean += g * (1 - beta1)
-    square = square * beta2
-    square += (g * g) * (1 - beta2)
-    t = np.float64(step)
-    size = kind(lr / (1.0 - beta1**t))
-    correction = kind(np.sqrt(1.0 - beta2**t))
-    if largest:
-        largest = (np.maximum(largest[0], square),)
-    root = np.sqrt(largest[0] if largest else square)
-    root /= correction
-    root += eps
-    new = mean / root
-    new *= size
-    return p - new, step, mean, square, *largest
-
-
-_ADAM = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "maximize": False}
-_adam_update = _update(
-    "adam_update",
-    _adam_body,
-    _adam_kernel,
-    "{p} after a step of length {lr} along the mean gradient, each element in units of its own size",
-    r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {square}}} + \epsilon}}",
-    ("p", "g", "lr", "step", "mean", "square"),
-    _samples((0.1,), _MEANS, _SQUARES, decoupled=True, **_ADAM),
-)
-_amsgrad_update = _update(
-    "amsgrad_update",
-    _adam_body,
-    _adam_kernel,
-    "{p} after a step of Adam that divides by the largest size {largest} seen so far",
-    r"{p} - {lr} \frac{{\hat {mean}}}{{\sqrt{{\hat {largest}}} + \epsilon}}",
-    ("p", "g", "lr", "step", "mean", "square", "largest"),
-    _samples((0.1,), _MEANS, _SQUARES, _SQUARES, decoupled=False, **_ADAM),
+    update_samples((0.1, 0.9), MEANS, weight_decay=0.01, dampening=0.1, nesterov=False, maximize=False),
 )
 
 # -------------------------------------------------------------------------------------------- Adagrad
@@ -279,22 +199,22 @@ def _adagrad_body(
     weight_decay: float,
     maximize: bool,
 ) -> Any:
-    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    g = ascent_or_decay(p, g, weight_decay, maximize)
     if lr_decay:
         lr = divide(lr, add(1.0, multiply(astype(step, np.float64), lr_decay)))
     total = add(total, multiply(g, g))
-    new = subtract(p, multiply(divide(g, add(sqrt(total), eps)), _as(lr, p)))
+    new = subtract(p, multiply(divide(g, add(sqrt(total), eps)), as_dtype_of(lr, p)))
     return new, add(step, 1), total
 
 
-_adagrad_update = _update(
+_adagrad_update = declare_update(
     "adagrad_update",
     _adagrad_body,
     None,
     "{p} after a step of length {lr}, each element in units of all its gradients so far",
     r"{p} - {lr} \frac{{{g}}}{{\sqrt{{{total}}} + \epsilon}}",
     ("p", "g", "lr", "step", "total"),
-    _samples((0.1,), _SQUARES, lr_decay=0.1, eps=1e-10, weight_decay=0.01, maximize=False),
+    update_samples((0.1,), SQUARES, lr_decay=0.1, eps=1e-10, weight_decay=0.01, maximize=False),
 )
 
 # -------------------------------------------------------------------------------------------- RMSprop
@@ -315,7 +235,7 @@ def _rmsprop_body(
     maximize: bool,
 ) -> Any:
     """`others` are the mean gradient, if centered, and the buffer, if there is momentum."""
-    g = _ascent_or_decay(p, g, weight_decay, maximize)
+    g = ascent_or_decay(p, g, weight_decay, maximize)
     square = add(multiply(square, alpha), multiply(multiply(g, g), 1 - alpha))
     kept, rest, size = [square], list(others), square
     if centered:
@@ -325,9 +245,9 @@ def _rmsprop_body(
         size = maximum(subtract(square, multiply(mean, mean)), 0)
     direction = divide(g, add(sqrt(size), eps))
     if rest:
-        direction = add(multiply(rest.pop(0), _as(momentum, p)), direction)
+        direction = add(multiply(rest.pop(0), as_dtype_of(momentum, p)), direction)
         kept.append(direction)
-    return subtract(p, multiply(direction, _as(lr, p))), add(step, 1), *kept
+    return subtract(p, multiply(direction, as_dtype_of(lr, p))), add(step, 1), *kept
 
 
 _RMSPROP = ("p", "g", "lr", "momentum", "step", "square")
@@ -335,15 +255,15 @@ _RMSPROP = ("p", "g", "lr", "momentum", "step", "square")
 
 def _rmsprop(name: str, words: str, formula: str, *others: str) -> Mapping:
     centered = "mean" in others
-    static = {"alpha": 0.99, "eps": 1e-8, "weight_decay": 0.01, "centered": centered, "maximize": False}
-    return _update(
+    static: dict[str, Any] = {"alpha": 0.99, "eps": 1e-8, "weight_decay": 0.01, "centered": centered, "maximize": False}
+    return declare_update(
         name,
         _rmsprop_body,
         None,
         words,
         formula,
         (*_RMSPROP, *others),
-        _samples((0.1, 0.9), _SQUARES, *(_MEANS for _ in others), **static),
+        update_samples((0.1, 0.9), SQUARES, *(MEANS for _ in others), **static),
     )
 
 
@@ -375,6 +295,65 @@ _rmsprop_updates = {
         "buffer",
     ),
 }
+
+# ------------------------------------------------------------------------------------------- Adadelta
+
+
+def _adadelta_body(
+    p: Any,
+    g: Any,
+    lr: Any,
+    step: Any,
+    square: Any,
+    change: Any,
+    *,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> Any:
+    g = ascent_or_decay(p, g, weight_decay, maximize)
+    square = add(multiply(square, rho), multiply(multiply(g, g), 1 - rho))
+    direction = multiply(divide(sqrt(add(change, eps)), sqrt(add(square, eps))), g)
+    change = add(multiply(change, rho), multiply(multiply(direction, direction), 1 - rho))
+    return subtract(p, multiply(direction, as_dtype_of(lr, p))), add(step, 1), square, change
+
+
+def _adadelta_kernel(
+    p: Any,
+    g: Any,
+    lr: Any,
+    step: Any,
+    square: Any,
+    change: Any,
+    *,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> Any:
+    g = ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    square = square * rho
+    square += (g * g) * (1 - rho)
+    size = square + eps
+    direction = np.sqrt(change + eps)
+    direction /= np.sqrt(size, out=size if p.ndim else None)
+    direction *= g
+    change = change * rho
+    change += (direction * direction) * (1 - rho)
+    direction *= p.dtype.type(lr)
+    return p - direction, step + 1, square, change
+
+
+_adadelta_update = declare_update(
+    "adadelta_update",
+    _adadelta_body,
+    _adadelta_kernel,
+    "{p} after a step in which each gradient is scaled by the size of recent changes over that of recent gradients",
+    r"{p} - {lr} \frac{{\sqrt{{{change} + \epsilon}}}}{{\sqrt{{{square} + \epsilon}}}} {g}",
+    ("p", "g", "lr", "step", "square", "change"),
+    update_samples((0.1,), SQUARES, SQUARES, rho=0.9, eps=1e-6, weight_decay=0.01, maximize=False),
+)
 
 # ------------------------------------------------------------------------------------------- clipping
 

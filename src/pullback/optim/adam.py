@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..mappings.update import _adam_update, _amsgrad_update
+from ..mappings.update_adam import _adam_update, _amsgrad_update
 from .group import ParamGroup
 from .optimizer import Optimizer
 
@@ -28,6 +28,7 @@ class Adam(Optimizer):
     [0.5, 1.5]
     """
 
+    dynamic = (*Optimizer.dynamic, "betas")
     decoupled = False
 
     def __init__(
@@ -51,23 +52,21 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def slots(self, settings: ParamGroup) -> dict[str, float]:
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
         """The mean of the gradient and of its square."""
         largest = {"max_exp_avg_sq": 0.0} if settings["amsgrad"] else {}
         return {"exp_avg": 0.0, "exp_avg_sq": 0.0, **largest}
 
     def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
         """θ ← θ − γ m̂ / (√v̂ + ε)."""
-        beta1, beta2 = settings["betas"]
         mapping = _amsgrad_update if len(slots) == 3 else _adam_update
         return mapping(
             p,
             g,
             settings["lr"],
+            settings["betas"],
             step,
             *slots,
-            beta1=beta1,
-            beta2=beta2,
             eps=settings["eps"],
             weight_decay=settings["weight_decay"],
             decoupled=self.decoupled,

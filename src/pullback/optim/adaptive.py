@@ -47,7 +47,7 @@ class Adagrad(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def slots(self, settings: ParamGroup) -> dict[str, float]:
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
         """The sum of the squared gradients."""
         return {"sum": settings["initial_accumulator_value"]}
 
@@ -106,7 +106,7 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def slots(self, settings: ParamGroup) -> dict[str, float]:
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
         """The mean square; the mean, if centered; the buffer, if there is momentum."""
         mean = {"grad_avg": 0.0} if settings["centered"] else {}
         buffer = {"momentum_buffer": 0.0} if settings["momentum"] else {}

@@ -1,6 +1,6 @@
 """ParamGroup: parameters with the settings they are trained with, each setting in a cell.
 
-What changes while training (lr, momentum) is a 0-d float64 array, so that a traced step takes it as an
+What changes while training (lr, momentum, betas) is a float64 array, so that a traced step takes it as an
 input; every other setting is static, so that a traced step is recorded anew when it changes.
 """
 
@@ -46,7 +46,7 @@ class ParamGroup(MutableMapping[str, Any]):
     def settle(self, name: str, value: Any) -> None:
         """Add a setting."""
         checked = self._check(name, value)
-        self._cells[name] = Cell(np.float64(checked) if name in self._dynamic else checked, name=name)
+        self._cells[name] = Cell(_numbers(checked) if name in self._dynamic else checked, name=name)
 
     def fix(self, *names: str) -> None:
         """Note which of these settings are on: their slots exist or do not, and that stays so."""
@@ -63,14 +63,14 @@ class ParamGroup(MutableMapping[str, Any]):
                 f"{name} was {self[name]} when the optimiser was made, and its slots are made then; "
                 f"make a new optimiser with {name}={value}"
             )
-        return np.float64(value) if name in self._dynamic else value
+        return _numbers(value) if name in self._dynamic else value
 
     def cell(self, name: str) -> Cell:
         """Return the cell of a setting."""
         return self._cells[name]
 
     def values_now(self) -> dict[str, Any]:
-        """Return all settings as an update takes them: 0-d arrays or traced values, and static values."""
+        """Return all settings as an update takes them: arrays or traced values, and static values."""
         return {name: cell.read() for name, cell in self._cells.items()}
 
     def __getitem__(self, name: str) -> Any:
@@ -79,7 +79,9 @@ class ParamGroup(MutableMapping[str, Any]):
         value = self._cells[name].read()
         if isinstance(value, Value):
             return Tensor(TAPE, value)
-        return float(value) if isinstance(value, np.generic | np.ndarray) else value
+        if not isinstance(value, np.generic | np.ndarray):
+            return value
+        return tuple(value.tolist()) if value.ndim else float(value)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if isinstance(value, Value) and name in self._dynamic:
@@ -111,3 +113,7 @@ class ParamGroup(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         settings = "".join(f", {name}: {self[name]}" for name in self._cells)
         return f"{{params: {len(self.params)} tensors{settings}}}"
+
+
+def _numbers(value: Any) -> Any:
+    return np.asarray(value, np.float64)[()]

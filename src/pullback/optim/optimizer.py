@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..core.interpret import interpreting
 from ..nn.clipping import gradient_cell, plain_gradient
 from ..tensor import Tensor
 from ..transforms.backward import numbers_of
-from ..transforms.reverse import TAPE, tape
+from ..transforms.reverse import TAPE, enable_grad, tape
 from .group import ParamGroup
 
 __all__ = ["Optimizer"]
@@ -43,8 +43,12 @@ class Optimizer:
 
     # ------------------------------------------------------------------------- what a subclass defines
 
-    def slots(self, settings: ParamGroup) -> dict[str, float]:
-        """Return the names of the slots of each parameter, with the value they start with."""
+    def slots(self, settings: ParamGroup, p: Tensor) -> dict[str, Any]:
+        """Return the names of the slots of the parameter `p`, with what they start with.
+
+        A Python number fills an array like `p`; an array, also a 0-d one, is taken as it is. Raises
+        ValueError for a parameter that this optimiser cannot train.
+        """
         return {}
 
     def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
@@ -53,8 +57,15 @@ class Optimizer:
 
     # -------------------------------------------------------------------------------------- what users call
 
-    def step(self) -> None:
-        """Change every parameter that has a gradient. All are written together, after the last was computed."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient. All are written together, after the last was computed.
+
+        `closure`, if given, is called first: it computes the loss and the gradients, and step returns its loss.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         new: list[tuple[Cell, Any]] = []
         with interpreting(tape().below):
             for group, rows in zip(self.param_groups, self._rows, strict=True):
@@ -76,6 +87,7 @@ class Optimizer:
                     new.extend(zip(cells, values, strict=True))
         for cell, value in new:
             cell.write(value)
+        return loss
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: `.grad` becomes None."""
@@ -116,9 +128,9 @@ class Optimizer:
             settings.settle(key, group.get(key, default))
         self.check_group(settings)
         settings.fix(*(name for name in self.structural if name in self.defaults))
-        starts = self.slots(settings)
+        rows = [_Row(p, self.slots(settings, p)) for p in params]
         self.param_groups.append(settings)
-        self._rows.append([_Row(p, starts) for p in params])
+        self._rows.append(rows)
 
     # ---------------------------------------------------------------------------------------- settings
 
@@ -217,14 +229,15 @@ class _Row:
 
     __slots__ = ("cells", "names", "parameter")
 
-    def __init__(self, parameter: Tensor, starts: dict[str, float]) -> None:
+    def __init__(self, parameter: Tensor, starts: dict[str, Any]) -> None:
         self.parameter = parameter
         self.names = tuple(starts)
         values: Cell = parameter._payload
         self.cells = [values, Cell(np.int64(0), name=f"{values.name}.step")]
         for name, start in starts.items():
-            slot = np.full(parameter.shape, start, parameter.dtype)[()]
-            self.cells.append(Cell(slot, name=f"{values.name}.{name}"))
+            whole = isinstance(start, np.ndarray | np.generic)
+            slot = np.array(start) if whole else np.full(parameter.shape, start, parameter.dtype)
+            self.cells.append(Cell(slot[()], name=f"{values.name}.{name}"))
 
 
 def _as_groups(name: str, params: Any) -> list[dict[str, Any]]:

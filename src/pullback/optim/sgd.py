@@ -55,7 +55,7 @@ class SGD(Optimizer):
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             raise ValueError("SGD: nesterov=True needs momentum > 0 and dampening = 0")
 
-    def slots(self, settings: ParamGroup) -> dict[str, float]:
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
         """A buffer, if there is momentum."""
         return {"momentum_buffer": 0.0} if settings["momentum"] else {}
 
