@@ -52,6 +52,7 @@ class Mapping:
     - `batch(batched, xs, **static)`: the value with a new axis 0, where `batched[i]` says whether `xs[i]`
       carries that axis.
     - `body(*xs, **static)`: of a composite, the same written in mappings; every missing facet comes from it.
+    - `outputs`: None for one value; of a mapping with several how many, 0 where that depends on the inputs.
     - `differentiable`: False when the output does not depend smoothly on any input (comparisons, indices).
     - `derivative`, `transpose`: what the family was given, kept for explanation.
     - `formula`, `words`: how it is written and how it is said, with the argument names in braces.

@@ -25,6 +25,7 @@ from .loss import *
 from .normalise import *
 from .onehot import *
 from .random import *
+from .recurrent import *
 from .reduce import *
 from .reduce import _sum
 from .rounding import *
@@ -34,6 +35,7 @@ from .shape import _broadcast_to, _permute_dims, _reshape
 from .softmax import *
 from .special import *
 from .spread import *
+from .stack import *
 from .trigonometric import *
 from .update import *
 from .update_adam import *

@@ -16,6 +16,7 @@ from ..core.spec import Spec, dtype_of, ndim_of, operand, result_dtype, shape_of
 from .gather import _gather
 from .shape import _broadcast_to, _reshape, expand_dims, several_axes
 from .slicing import FULL, STEPWISE, _embed, _slice, _slice_set, repeated
+from .stack import _stack, _unstack
 
 __all__ = ["concat", "flip", "meshgrid", "pad", "repeat", "roll", "split", "stack", "tile", "unstack"]
 
@@ -105,8 +106,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
         if shape_of(x) != first:
             raise ShapeError(f"stack: the arrays must have one shape; array 0: {first}, array {i}: {shape_of(x)}")
     (at,) = several_axes("stack", axis, len(first) + 1)
-    shape = (*first[:at], 1, *first[at:])
-    return _concat(*(_reshape(x, shape=shape) for x in xs), axis=at)
+    return _stack(*xs, axis=at)
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
@@ -118,7 +118,7 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     """
     x = operand(x)
     (at,) = several_axes("unstack", axis, ndim_of(x))
-    return tuple(_slice(x, index=(*(FULL,) * at, i)) for i in range(shape_of(x)[at]))
+    return tuple(_unstack(x, axis=at))
 
 
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:

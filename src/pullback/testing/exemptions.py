@@ -10,6 +10,8 @@ SQUARED = "its mean square overflows float32 at 1e30, as in PyTorch"
 
 LEARNING_RATE = "decoupled weight decay multiplies the parameter by the learning rate, and 1e30 · 1e30 overflows"
 
+SLOPES = "its derivatives multiply two factors of 1e30 before the slope of a saturated gate, which is 0"
+
 EXEMPT: dict[tuple[str, str], str] = {
     ("adam_update", "magnitudes"): SQUARES,
     ("amsgrad_update", "magnitudes"): SQUARES,
@@ -23,6 +25,8 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("muon_update", "magnitudes"): SQUARES,
     ("lion_update", "magnitudes"): LEARNING_RATE,
     ("adagrad_update", "magnitudes"): SQUARES,
+    ("gru_slope", "magnitudes"): SLOPES,
+    ("lstm_slope", "magnitudes"): SLOPES,
     ("rms_norm", "magnitudes"): SQUARED,
     ("rmsprop_update", "magnitudes"): SQUARES,
     ("rmsprop_centered_update", "magnitudes"): SQUARES,

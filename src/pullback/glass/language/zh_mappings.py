@@ -118,6 +118,8 @@ WORDS: dict[str, str] = {
     "take_along_axis": "{x} 的每一行中由 {indices} 选出的元素",
     "put_along_axis": "{g} 累加到全零数组每一行中 {indices} 选出的位置",
     "concat": "{arrays} 依次相接",
+    "stack": "{arrays} 沿新轴并排",
+    "unstack": "{x} 沿一个轴拆开的各部分",
     "diagonal": "{x} 的对角线",
     "diagonal_embed": "{g} 放在全零矩阵的对角线上",
     "tril": "{x} 的下三角",
@@ -180,6 +182,11 @@ WORDS: dict[str, str] = {
     "rmsprop_centered_update": "{p} 走一步 RMSprop，以梯度的标准差为单位",
     "rmsprop_centered_momentum_update": "{p} 沿累积的方向 {buffer} 走一步中心化的 RMSprop",
     "finite_norm": "{x}，已检查为有限",
+    # recurrent layers
+    "lstm_cell": "LSTM 单元的新输出与新状态，加权输入为 {z}，状态为 {c}",
+    "lstm_slope": "梯度 {to_h} 与 {to_c} 经 LSTM 单元的门 {z}（状态为 {c}）拉回",
+    "gru_cell": "GRU 单元的新状态，加权输入为 {a}，加权状态为 {b}，状态为 {h}",
+    "gru_slope": "梯度 {g} 经 GRU 单元的门 {a} 与 {b}（状态为 {h}）拉回",
     # normalisation
     "moments": "{x} 的均值与方差",
     "standardise": "{x} 减去 {mean}，再除以 {var} 的平方根",
