@@ -50,7 +50,7 @@ INFIX = {
         RELATION: "= = < < > > ∼ ∼ neq ≠ ne ≠ leq ≤ le ≤ geq ≥ ge ≥ sim ∼ approx ≈ in ∈ leftarrow ← to →",
         SHIFT: "ll ≪ gg ≫ wedge ∧ vee ∨ oplus ⊕ & & | |",
         ADDING: "+ + - − pm ±",
-        MULTIPLYING: "cdot · * · times × odot ⊙ otimes ⊗ bmod mod / /",
+        MULTIPLYING: "cdot · star ⋆ * · times × odot ⊙ otimes ⊗ bmod mod / /",
     }.items()
     for sign, shown in _pairs(table).items()
 }
