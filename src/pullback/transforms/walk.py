@@ -108,7 +108,9 @@ def _deliver(link: Any, g: Any, heap: list[int], targets: dict[int, Any], pendin
     if at not in targets:
         heappush(heap, -at)
     if isinstance(link, Part):
-        slots = pending.setdefault(at, [None] * (link.node.mapping.outputs or len(link.node.output)))
+        slots = pending.get(at)
+        if slots is None:
+            slots = pending[at] = [None] * (link.node.mapping.outputs or len(link.node.output))
         slots[link.index] = space.add(slots[link.index], g)
         targets[at] = link.node
     else:
