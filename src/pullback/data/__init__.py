@@ -8,14 +8,25 @@ from .csvfile import Table, read_csv
 from .dataset import ArrayDataset, Dataset, Subset, random_split
 from .digits import digits, load_digits
 from .idx import load_idx_folder, read_idx, write_idx
+from .iterable import IterableDataset
 from .loader import DataLoader
+from .padding import pad_collate, pad_sequence
+from .sampler import DistributedSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler
 
 __all__ = [
     "Dataset",
     "ArrayDataset",
+    "IterableDataset",
     "Subset",
     "random_split",
     "DataLoader",
+    "Sampler",
+    "SequentialSampler",
+    "RandomSampler",
+    "WeightedRandomSampler",
+    "DistributedSampler",
+    "pad_collate",
+    "pad_sequence",
     "digits",
     "load_digits",
     "read_idx",

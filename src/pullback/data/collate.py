@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.spec import default_dtype
 from ..tensor import asarray
 
-__all__ = ["collate", "to_tensors"]
+__all__ = ["collate", "to_arrays", "to_tensors"]
 
 
 def collate(items: Sequence[Any], indices: Sequence[int], part: str = "") -> Any:
@@ -53,7 +53,20 @@ def to_tensors(batch: Any) -> Any:
         return {key: to_tensors(value) for key, value in batch.items()}
     if isinstance(batch, tuple):
         return _rebuild(batch, [to_tensors(value) for value in batch])
+    if isinstance(batch, list):
+        return [part if isinstance(part, str) else to_tensors(part) for part in batch]
     return asarray(batch)
+
+
+def to_arrays(batch: Any) -> Any:
+    """The tensors of a finished batch as NumPy arrays, without a copy."""
+    if isinstance(batch, dict):
+        return {key: to_arrays(value) for key, value in batch.items()}
+    if isinstance(batch, tuple):
+        return _rebuild(batch, [to_arrays(value) for value in batch])
+    if isinstance(batch, list):
+        return [part if isinstance(part, str) else to_arrays(part) for part in batch]
+    return np.asarray(batch)
 
 
 def _stack(items: Sequence[Any], indices: Sequence[int], part: str) -> NDArray[Any]:
