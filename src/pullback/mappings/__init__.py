@@ -8,6 +8,7 @@ from .along import *
 from .arithmetic import *
 from .arithmetic import add, multiply, negative
 from .compare import *
+from .conv import *
 from .count import *
 from .cumulate import *
 from .diagonals import *

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .window_oracles import WINDOWS
+
 __all__ = ["oracle_of"]
 
 Oracle = Callable[..., Any]
@@ -219,6 +221,7 @@ ORACLES: dict[str, Oracle] = {
     ),
     # products
     "contract": lambda a, b, *, in_a, in_b, out: np.einsum(a, list(in_a), b, list(in_b), list(out)),
+    **WINDOWS,
     # choice
     "clip_below": lambda x, bound: np.where(x < bound, bound, x),
     "clip_above": lambda x, bound: np.where(x > bound, bound, x),
