@@ -42,6 +42,8 @@ BY_HAND = [
     (r"\sum_{{j \le i}} {a}_j", "Σ_(j ≤ i) aⱼ"),
     (r"{a} \, {b}", "a · b"),
     (r"{a} {b}^T", "a bᵀ"),
+    (r"2 \frac{{{a}}}{{3}} \, {b} c", "2 · a/3 · b c"),
+    (r"2 \frac{{{a}}}{{3}} {b}", "2 · a/3 · b"),
     (r"i \sim \mathcal{{U}}\{{0, \dots, n - 1\}}", "i ∼ 𝒰{0, …, n − 1}"),
     (r"\frac{{\partial {a}}}{{\partial {b}}}", "∂a/∂b"),
     (r"({b}^T \delta) \odot f'({a})", "(bᵀ δ) ⊙ f′(a)"),

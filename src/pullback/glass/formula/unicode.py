@@ -82,7 +82,10 @@ def _binary(formula: Binary) -> str:
         return f"{left}/{right}"
     if formula.sign:
         return f"{left} {formula.sign} {right}"
-    unclear = isinstance(formula.left, Fraction) or isinstance(formula.right, (Fraction, Apply)) or right[0].isdigit()
+    last = formula.left
+    while isinstance(last, Binary):
+        last = last.right
+    unclear = isinstance(last, Fraction) or isinstance(formula.right, (Fraction, Apply)) or right[0].isdigit()
     return f"{left} · {right}" if unclear else f"{left} {right}"
 
 
