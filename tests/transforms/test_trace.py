@@ -243,3 +243,37 @@ def test_freezing_in_turns_records_each_state_once():
     assert sum(len(g) for g in step.graphs.values()) == 2
     w.requires_grad_(False)
     assert w.grad.item() == 3.0  # freezing forgets nothing
+
+
+def _with_detach(x):
+    return pb.sum(x * x.detach())
+
+
+def _with_no_grad(x):
+    with pb.no_grad():
+        a = x * 2
+    return pb.sum(a * x)
+
+
+@pytest.mark.parametrize("f", [_with_detach, _with_no_grad])
+def test_what_a_traced_function_cuts_off_stays_cut_when_its_replay_is_differentiated(f):
+    x, t = np.array([1.0, 2.0]), np.array([0.5, -1.0])
+    traced = pb.trace(f)
+    for _ in range(2):  # recording, and replaying
+        assert pb.grad(traced)(x).tolist() == pb.grad(f)(x).tolist()
+        assert pb.jvp(traced, (x,), (t,))[1].item() == pb.jvp(f, (x,), (t,))[1].item()
+        gradients = []
+        for g in (f, traced):
+            leaf = pb.tensor(x, requires_grad=True)
+            g(leaf).backward()
+            gradients.append(leaf.grad.tolist())
+        assert gradients[0] == gradients[1]
+
+
+def test_the_detached_values_of_a_parameter_stay_detached_in_a_replay():
+    w = pb.tensor(np.array([3.0, 4.0]), requires_grad=True)
+    traced = pb.trace(lambda x: pb.sum(x * w * w.detach()))
+    for _ in range(2):
+        w.grad = None
+        traced(np.array([1.0, 2.0])).backward()
+        assert w.grad.tolist() == [3.0, 8.0]

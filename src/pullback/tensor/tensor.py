@@ -227,8 +227,9 @@ class Tensor(Operators):
             y = payload.read() if payload.__class__ is Cell else payload
             if watching.count:
                 note_detached(self, y, "detach()")
-            return Tensor(TAPE, y)
-        return m.stop_gradient(self)
+            if not isinstance(y, Value):
+                return Tensor(TAPE, y)
+        return m.stop_gradient(self)  # in a graph that is recorded, too: a run of it may be differentiated
 
     def clone(self) -> Tensor:
         """Return a tensor of the same values that gradients flow through."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +13,15 @@ import numpy as np
 from ..core import space, tree
 from ..core.cell import Cell, storing
 from ..core.errors import TraceError
-from ..core.interpret import EVALUATE, Interpreter, current, escaped, interpreting
+from ..core.interpret import EVALUATE, Interpreter, current, escaped, interpreting, levels
 from ..core.mapping import Mapping
 from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
 from .arguments import array_leaf
 from .node import Leaf, Node, Part
-from .reverse import TAPE, Tape, present
+from .reverse import TAPE, Reverse, Tape, no_grad, present
 
-__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "trace"]
+__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "as_constants", "finish", "trace"]
 
 
 class Symbol:
@@ -48,13 +49,18 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Equation:
-    """One application of a mapping in a graph. Inputs are symbols or constants."""
+    """One application of a mapping in a graph. Inputs are symbols or constants.
+
+    `constant` says that it was applied inside `no_grad`: a run that is differentiated takes its results as
+    constants, as the function itself would.
+    """
 
     mapping: Mapping
     inputs: tuple[Any, ...]
     static: dict[str, Any]
     outputs: tuple[Symbol, ...]
     several: bool
+    constant: bool = False
 
     def __str__(self) -> str:
         outs = ", ".join(map(repr, self.outputs))
@@ -108,7 +114,13 @@ class Graph:
         for equation, released in zip(self.equations, self.releases, strict=True):
             xs = [values[x.index] if x.__class__ is Symbol else x for x in equation.inputs]
             mapping = equation.mapping
-            ys = mapping.evaluate(*xs, **equation.static) if direct else mapping(*xs, **equation.static)
+            if direct:
+                ys = mapping.evaluate(*xs, **equation.static)
+            elif equation.constant:
+                with as_constants():
+                    ys = mapping(*xs, **equation.static)
+            else:
+                ys = mapping(*xs, **equation.static)
             for symbol, y in zip(equation.outputs, ys if equation.several else (ys,), strict=True):
                 values[symbol.index] = y
             for index in released:
@@ -136,6 +148,8 @@ class Trace(Interpreter):
         self.reads: dict[Cell, Symbol] = {}
         self.writes: dict[Cell, Any] = {}
         self.guards: dict[Cell, Any] = {}
+        self.constant = 0
+        """How many blocks deep the recording is in what a differentiated run takes as constant."""
 
     def over(self, below: Interpreter | None) -> Trace:
         return self
@@ -162,12 +176,9 @@ class Trace(Interpreter):
         symbolic = False
         for x in args:
             if isinstance(x, Value):
-                if x._owner is not self:
-                    raise escaped(mapping.name, x)
                 symbolic = True
-                inputs.append(x._payload)
-            else:
-                inputs.append(x)
+                x = x._payload if x._owner is self else self.foreign(mapping.name, x)
+            inputs.append(x)
         if not symbolic:
             return EVALUATE.apply(mapping, args, static)
         if mapping.spec is None:
@@ -176,33 +187,50 @@ class Trace(Interpreter):
                 return mapping.body(*args, **static)
         specs = [x.spec if x.__class__ is Symbol else spec_of(x) for x in inputs]
         if all(s.weak is not None for s in specs):
-            return self._apply_to_numbers(mapping, args, specs, static)
+            return self._apply_to_numbers(mapping, inputs, specs, static)
         spec = mapping.spec(*specs, **static)
         several = spec.__class__ is tuple
         outputs = tuple(self.symbol(s) for s in (spec if several else (spec,)))
-        self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several))
+        self._add(mapping, inputs, static, outputs, several)
         boxes = tuple(Face.new(self, symbol) for symbol in outputs)
         return boxes if several else boxes[0]
 
+    def foreign(self, where: str, value: Value) -> Symbol:
+        """Return a symbol for a value that belongs to another interpreter; here that is an error."""
+        raise escaped(where, value)
+
+    def _add(
+        self,
+        mapping: Any,
+        inputs: Sequence[Any],
+        static: dict[str, Any],
+        outputs: tuple[Symbol, ...],
+        several: bool,
+    ) -> None:
+        constant = self.constant > 0 or any(
+            isinstance(level, Reverse) and not level.recording for level in levels()
+        )
+        self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several, constant))
+
     def _apply_to_numbers(
-        self, mapping: Mapping, args: Sequence[Any], specs: Sequence[Spec], static: dict[str, Any]
+        self, mapping: Mapping, inputs: Sequence[Any], specs: Sequence[Spec], static: dict[str, Any]
     ) -> Any:
         """Numbers alone: Python's operators make a number of them; for the rest they take the default dtype."""
         kind = type(mapping.evaluate(*map(stand_in, specs), **static))
         if kind in (float, int, bool):
-            inputs = tuple(x._payload if isinstance(x, Value) else x for x in args)
             return self._number(mapping, inputs, static, Spec((), np.result_type(kind(1)), kind))
         settled = []
-        for x, spec in zip(args, specs, strict=True):
+        for x, spec in zip(inputs, specs, strict=True):
             dtype = default_dtype() if spec.weak is float else spec.dtype
-            if isinstance(x, Value):
-                x = self._number(space.caster(), (x._payload,), {"dtype": dtype}, Spec((), dtype))
-            settled.append(x if isinstance(x, Value) else dtype.type(x))
+            if x.__class__ is Symbol:
+                settled.append(self._number(space.caster(), (x,), {"dtype": dtype}, Spec((), dtype)))
+            else:
+                settled.append(dtype.type(x))
         return self.apply(mapping, settled, static)
 
-    def _number(self, mapping: Any, inputs: tuple[Any, ...], static: dict[str, Any], spec: Spec) -> Value:
+    def _number(self, mapping: Any, inputs: Sequence[Any], static: dict[str, Any], spec: Spec) -> Value:
         symbol = self.symbol(spec)
-        self.equations.append(Equation(mapping, inputs, static, (symbol,), False))
+        self._add(mapping, inputs, static, (symbol,), False)
         return Face.new(self, symbol)
 
     def read(self, cell: Cell) -> Any:
@@ -227,6 +255,20 @@ class Trace(Interpreter):
                 f"{spec_of(value)}; a replay would need another recording each time"
             )
         self.writes[cell] = value
+
+
+@contextmanager
+def as_constants() -> Iterator[None]:
+    """Apply mappings inside `no_grad`, and have the graphs that record them note it."""
+    graphs = [level for level in levels() if isinstance(level, Trace)]
+    for graph in graphs:
+        graph.constant += 1
+    try:
+        with no_grad():
+            yield
+    finally:
+        for graph in graphs:
+            graph.constant -= 1
 
 
 def _is_array(value: Any) -> bool:
@@ -298,7 +340,7 @@ class Traced:
             result = self.function(*args, **kwargs)
         results, out_structure = tree.flatten(result)
         outputs = [_to_symbol(level, y) for y in results]
-        return _finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
+        return finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
 
 
 def _can_be_walked(y: Any) -> bool:
@@ -308,7 +350,7 @@ def _can_be_walked(y: Any) -> bool:
     return node is not None and not (isinstance(node, Node) and node.inputs is None)
 
 
-def _finish(
+def finish(
     level: Trace, inputs: list[Symbol], outputs: list[Any], structure: tree.Structure, carries_gradient: bool
 ) -> Graph:
     """Drop equations whose results nobody needs, and note where each value is used last."""
