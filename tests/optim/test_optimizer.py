@@ -14,6 +14,13 @@ ALL = [
     (optim.AdamW, {"amsgrad": True}),
     (optim.Adagrad, {}),
     (optim.RMSprop, {"centered": True, "momentum": 0.5}),
+    (optim.Adadelta, {}),
+    (optim.Adamax, {}),
+    (optim.NAdam, {"lr": 0.1}),
+    (optim.RAdam, {"decoupled_weight_decay": True, "weight_decay": 0.1}),
+    (optim.Lion, {"lr": 0.1}),
+    (optim.LAMB, {"weight_decay": 0.1}),
+    (optim.Adafactor, {}),
 ]
 
 
@@ -65,6 +72,15 @@ class TestParameters:
             (lambda p: optim.Adagrad([p], lr_decay=-1), "lr_decay"),
             (lambda p: optim.RMSprop([p], alpha=-1), "alpha"),
             (lambda p: optim.SGD([{"params": [p], "lr": -2}]), "lr"),
+            (lambda p: optim.Adadelta([p], rho=1.5), r"rho in \[0, 1\]"),
+            (lambda p: optim.NAdam([p], momentum_decay=-1), "momentum_decay"),
+            (lambda p: optim.Lion([p], betas=(0.9, 1.0)), r"betas in \[0, 1\)"),
+            (lambda p: optim.Adafactor([p], beta2_decay=0.8), "beta2_decay <= 0"),
+            (lambda p: optim.Adafactor([p], d=0.5), "d >= 1"),
+            (lambda p: optim.Adafactor([p], eps=(-1.0, 1e-3)), r"eps\[0\]"),
+            (lambda p: optim.Muon([p]), r"expected matrices, got a parameter of shape \(2,\)"),
+            (lambda p: optim.Muon([p], ns_steps=100), "ns_steps"),
+            (lambda p: optim.Muon([p], adjust_lr_fn="other"), "adjust_lr_fn to be one of"),
         ],
     )
     def test_settings_out_of_range(self, make, words):

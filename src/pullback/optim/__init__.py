@@ -2,8 +2,10 @@
 
 from ..nn.clipping import *
 from .adam import *
+from .adam_relatives import *
 from .adaptive import *
 from .group import *
+from .matrix import *
 from .optimizer import *
 from .schedule import *
 from .sgd import *

@@ -1,15 +1,15 @@
-"""Adagrad and RMSprop: the step of each element in units of its past gradients."""
+"""Adagrad, Adadelta and RMSprop: the step of each element in units of its past gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..mappings.update import _adagrad_update, _rmsprop_updates
+from ..mappings.update import _adadelta_update, _adagrad_update, _rmsprop_updates
 from .group import ParamGroup
 from .optimizer import Optimizer
 
-__all__ = ["Adagrad", "RMSprop"]
+__all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
 
 class Adagrad(Optimizer):
@@ -64,6 +64,49 @@ class Adagrad(Optimizer):
             weight_decay=settings["weight_decay"],
             maximize=settings["maximize"],
         )
+
+
+class Adadelta(Optimizer):
+    """Adadelta (Zeiler, 2012): u = √(s + ε)/√(v + ε) · g, θ ← θ − γ u.
+
+    v is the mean of g² and s that of u², both over about 1/(1 − ρ) steps. `weight_decay` adds λθ to the
+    gradient; `maximize` ascends. Raises ValueError for settings out of range.
+
+    >>> import pullback as pb
+    >>> w = pb.nn.Parameter([1.0, 2.0])
+    >>> optimiser = pb.optim.Adadelta([w], rho=0.0, eps=1.0)
+    >>> (w * w / 2).sum().backward(); optimiser.step()
+    >>> [round(x, 4) for x in w.tolist()]
+    [0.2929, 1.1056]
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults)
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return the value of a setting as it is kept, or raise ValueError."""
+        if name == "rho" and not 0 <= value <= 1:
+            raise ValueError(f"Adadelta: expected rho in [0, 1], got {value}")
+        return super().check(name, value)
+
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
+        """The mean of the squared gradient and of the squared change."""
+        return {"square_avg": 0.0, "acc_delta": 0.0}
+
+    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
+        """θ ← θ − γ u."""
+        static = {name: settings[name] for name in ("rho", "eps", "weight_decay", "maximize")}
+        return _adadelta_update(p, g, settings["lr"], step, *slots, **static)
 
 
 class RMSprop(Optimizer):
