@@ -3,6 +3,7 @@
 from . import functional, init
 from .activation import *
 from .batchnorm import *
+from .cells import *
 from .clipping import *
 from .containers import *
 from .dropout import *
@@ -19,4 +20,5 @@ from .losses import (
 )
 from .module import *
 from .parameter import *
+from .recurrent import *
 from .stateless import *
