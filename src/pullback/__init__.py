@@ -35,6 +35,7 @@ from .user import mapping
 
 if TYPE_CHECKING:
     from . import data, nn, optim, random, testing, train
+    from .glass.explain import explain
     from .saving import load, save
     from .threads import get_num_threads, set_num_threads
 
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 memory.keep_freed()
 
 _LAZY = {name: name for name in ("data", "nn", "optim", "random", "testing", "train")} | {
+    "explain": "glass.explain",
     "get_num_threads": "threads",
     "load": "saving",
     "save": "saving",

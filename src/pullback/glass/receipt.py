@@ -281,7 +281,9 @@ class Update:
     settings: tuple[tuple[str, Any], ...]
     slots: tuple[Slot, ...]
     lines: tuple[Line, ...]
+    """One assignment per number that changes, the parameter last; a new value is written with a prime."""
     substituted: Formula | None
+    """The last line in numbers."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cut", "cut_of", "exits", "note", "note_exit", "watching"]
+__all__ = ["Cut", "cut_of", "exits", "forget_exits", "note", "note_exit", "watching"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ def cut_of(array: Any) -> Cut | None:
 def exits() -> tuple[Cut, ...]:
     """Return the places where numbers left the graph."""
     return tuple(_exits)
+
+
+def forget_exits() -> None:
+    """Forget the places where numbers left the graph: another computation begins."""
+    _exits.clear()
 
 
 def _cut(kind: str, links: Sequence[Any], cuts: Sequence[Cut], words: str, is_ours: Any) -> Cut:

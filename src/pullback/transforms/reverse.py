@@ -134,7 +134,7 @@ class Reverse(Interpreter):
                 # What does not depend on a leaf stays, so that the graph can be run again (it is small or shared).
                 if links[i] is not None and v.__class__ not in _SCALARS:
                     values[i] = _hold(v)
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)  # this one, apply, and what called it are ours
         code = frame.f_code
         while _is_ours(code.co_filename) and frame.f_back is not None:
             frame = frame.f_back
@@ -217,7 +217,11 @@ class Tape(Reverse):
             return self.record(mapping, values, links, static, y)
         if y.__class__ is tuple:
             return tuple(Face.new(key, part) for part in y)
-        return Face.new(key, y)
+        result = _new(Face.new)
+        result._owner = key
+        result._payload = y
+        result._link = None
+        return result
 
 
 def _in_our_words(mapping: Mapping, values: list[Any], static: dict[str, Any], error: Exception) -> Exception:
@@ -403,6 +407,8 @@ def keep_values() -> Iterator[None]:
     >>> with pb.keep_values():
     ...     loss = (w + np.arange(3.0)).sum()
     """
+    if not provenance.watching.count:
+        provenance.forget_exits()
     provenance.watching.count += 1
     try:
         with _switched(keeping=True):

@@ -1,3 +1,98 @@
 """English: receipts and reasons."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    "receipt.this_tensor": "this tensor",
+    # finite differences
+    "receipt.check.not_finite": "the element is not a finite number",
+    "receipt.check.loss_not_finite": "the loss or its gradient is not a finite number",
+    "receipt.check.switched_off": "switched off with check=False",
+    "receipt.check.rounding": "but for the rounding of the dtype: in double precision the derivative is {exact}",
+    # reasons: missing
+    "receipt.reason.missing.integer": (
+        "{name} has dtype {dtype}: between whole numbers there is nothing to move along, so there is no gradient"
+    ),
+    "receipt.reason.missing.constant": "{name} is a constant: it was made without requires_grad=True",
+    "receipt.reason.missing.not on any path": (
+        "nothing that the loss was computed from was computed from {name}. If you expected a path, let explain run "
+        "the computation: pb.explain(lambda: …, {name}) tells whether detach() or no_grad() cut it off, and where"
+    ),
+    "receipt.reason.missing.not computed yet": (
+        "no backward pass has run yet, so {name}.grad is None. That is not 0: call backward(), or "
+        "pb.explain(loss, {name}) to see the gradient without it"
+    ),
+    "receipt.reason.cut.detached": "the path to {name} ends at {what} ({place}), which passes the value on but no gradient",
+    "receipt.reason.cut.detached.itself": "{name} was cut off from what it was computed from by {what} ({place})",
+    "receipt.reason.cut.no_grad": "the path to {name} ends at {what} ({place}), computed inside no_grad()",
+    "receipt.reason.cut.no_grad.itself": "{name} was computed inside no_grad() ({place})",
+    "receipt.reason.cut.integer": "the path to {name} ends at {what} ({place}), whose result is whole numbers or truth values",
+    "receipt.reason.cut.integer.itself": "{name} is the result of {what} ({place}): whole numbers or truth values",
+    # reasons: zero
+    "receipt.reason.zero.not on any path": "no result that the loss uses was made from the element {name}: it was not selected",
+    "receipt.reason.zero.constant": "{mapping} is constant but for its jumps, so its derivative is 0 everywhere ({place})",
+    "receipt.reason.zero.mask off": "a mask is 0 here: {mapping} lets nothing through ({place})",
+    "receipt.reason.zero.mask off.not_chosen": "{mapping} chose another element here, which gets the gradient ({place})",
+    "receipt.reason.zero.saturated": "{mapping} is saturated: its input lies where the curve is flat ({place})",
+    "receipt.reason.zero.dead unit": "a dead unit: {mapping} gives 0, and lets nothing through ({place})",
+    "receipt.reason.zero.multiplied by zero": "on its way back the gradient is multiplied by 0 in {mapping} ({place})",
+    "receipt.reason.zero.multiplied by zero.hook": "a hook replaced the gradient by 0",
+    "receipt.reason.zero.cancelled": "the contributions of several paths cancel each other: their sum is 0, they are not",
+    "receipt.reason.zero.underflow": "the number is smaller than the dtype can hold, and became 0, in {mapping} ({place})",
+    # notes
+    "receipt.note.hook": "a hook changed this gradient from {before} to {after}",
+    # the codes of the reasons
+    "receipt.code.not on any path": "not on any path",
+    "receipt.code.constant": "constant",
+    "receipt.code.detached": "detached",
+    "receipt.code.no_grad": "no_grad",
+    "receipt.code.integer": "integer",
+    "receipt.code.mask off": "mask off",
+    "receipt.code.saturated": "saturated",
+    "receipt.code.dead unit": "dead unit",
+    "receipt.code.multiplied by zero": "multiplied by zero",
+    "receipt.code.cancelled": "cancelled",
+    "receipt.code.underflow": "underflow",
+    "receipt.code.not computed yet": "not computed yet",
+    # the account as text
+    "receipt.text.separator": ",  ",
+    "receipt.text.missing": "{name}: there is no gradient",
+    "receipt.text.meaning.up": "raise {x} a little and {loss} rises {size} times as much; descent lowers {x}",
+    "receipt.text.meaning.down": "raise {x} a little and {loss} falls {size} times as much; descent raises {x}",
+    "receipt.text.meaning.flat": "move {x} a little and {loss} stays as it is",
+    "receipt.text.grad": "{name}.grad at present: {held}",
+    "receipt.text.grad.none": "None (not computed yet, which is not 0)",
+    "receipt.text.reason": "Why: {code}. {words}",
+    "receipt.text.causes": "  met on the way: {met}",
+    "receipt.text.array": "The whole array {name}: {shape}",
+    "receipt.text.array.gradient": "gradient",
+    "receipt.text.array.values": "values",
+    "receipt.text.array.zeros": "{zeros} of {size} are 0",
+    "receipt.text.array.largest": "the largest gradient is that of {element}",
+    "receipt.text.rows.paths": "Every path from the loss to {x}, its local derivatives, and their product",
+    "receipt.text.rows.edges": "What is made of {x} directly: incoming gradient · local derivative",
+    "receipt.text.rows.rest": "and {count} more, together {total}",
+    "receipt.text.rows.total": "sum {total}   the engine's gradient {engine} {mark}",
+    "receipt.text.steps": "The way back, from {loss} to {x}",
+    "receipt.text.steps.omitted": "{count} further steps are not shown",
+    "receipt.text.fold.repetition": "{name}  ×{times}",
+    "receipt.text.fold.module": "{name}: {count} steps ({mappings})",
+    "receipt.text.step.words": "{words}",
+    "receipt.text.step.incoming": "arrives: {incoming}",
+    "receipt.text.step.sum": "(the sum of {count} products)",
+    "receipt.text.step.carries": "sends {name}: {product}",
+    "receipt.text.step.hook": "(a hook)",
+    "receipt.text.step.statement": "all elements:",
+    "receipt.text.check.not": "Not checked by finite differences: {why}",
+    "receipt.text.check.agrees": "Checked: moving {x} by ±{h} changes the loss at the rate {numeric} ✓",
+    "receipt.text.check.differs": (
+        "Finite differences disagree: moving {x} by ±{h} changes the loss at the rate {numeric}, not {engine} ✗"
+    ),
+    "receipt.text.check.kink": (
+        "There is a kink within ±{h} of {x}, so finite differences ({numeric}) need not agree with {engine}"
+    ),
+    "receipt.text.check.sides": "to the left {left}, to the right {right}",
+    "receipt.text.check.at_kink": "{mapping} ({place}): {words}",
+    "receipt.text.check.suspect": "the derivative of {mapping} ({place}) is not that of its value",
+    "receipt.text.update": "What {optimizer} makes of it ({settings})",
+    "receipt.text.update.words": "{words}",
+    "receipt.text.update.change": "{x}: {before} → {after}, a change of {change}",
+}

@@ -1,3 +1,92 @@
 """Chinese: receipts and reasons."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    "receipt.this_tensor": "这个张量",
+    # finite differences
+    "receipt.check.not_finite": "该元素不是有限数",
+    "receipt.check.loss_not_finite": "损失或其梯度不是有限数",
+    "receipt.check.switched_off": "已用 check=False 关闭",
+    "receipt.check.rounding": "差别只来自数据类型的舍入：在双精度下导数为 {exact}",
+    # reasons: missing
+    "receipt.reason.missing.integer": "{name} 的数据类型是 {dtype}：整数之间没有可以移动的余地，因此没有梯度",
+    "receipt.reason.missing.constant": "{name} 是常量：创建时没有设置 requires_grad=True",
+    "receipt.reason.missing.not on any path": (
+        "损失所用到的量都不是由 {name} 计算出来的。如果您认为应有路径，请让 explain 自己运行这段计算："
+        "pb.explain(lambda: …, {name}) 会指出是否被 detach() 或 no_grad() 切断，以及在哪一行"
+    ),
+    "receipt.reason.missing.not computed yet": (
+        "还没有运行过反向传播，所以 {name}.grad 是 None。这不等于 0：请调用 backward()，"
+        "或用 pb.explain(loss, {name}) 直接查看梯度"
+    ),
+    "receipt.reason.cut.detached": "通往 {name} 的路径止于 {what}（{place}），它传递数值，但不传递梯度",
+    "receipt.reason.cut.detached.itself": "{name} 被 {what}（{place}）与其来源切断",
+    "receipt.reason.cut.no_grad": "通往 {name} 的路径止于 {what}（{place}），它在 no_grad() 内计算",
+    "receipt.reason.cut.no_grad.itself": "{name} 在 no_grad() 内计算（{place}）",
+    "receipt.reason.cut.integer": "通往 {name} 的路径止于 {what}（{place}），其结果是整数或真值",
+    "receipt.reason.cut.integer.itself": "{name} 是 {what} 的结果（{place}）：整数或真值",
+    # reasons: zero
+    "receipt.reason.zero.not on any path": "损失所用到的结果都不是由元素 {name} 得出的：它没有被选中",
+    "receipt.reason.zero.constant": "{mapping} 除跳跃处外恒为常数，因此导数处处为 0（{place}）",
+    "receipt.reason.zero.mask off": "此处的掩码为 0：{mapping} 不让任何东西通过（{place}）",
+    "receipt.reason.zero.mask off.not_chosen": "{mapping} 在此选了另一个元素，梯度归它（{place}）",
+    "receipt.reason.zero.saturated": "{mapping} 已饱和：输入落在曲线平坦之处（{place}）",
+    "receipt.reason.zero.dead unit": "死亡单元：{mapping} 的输出为 0，也不让梯度通过（{place}）",
+    "receipt.reason.zero.multiplied by zero": "梯度在返回途中于 {mapping} 处乘以 0（{place}）",
+    "receipt.reason.zero.multiplied by zero.hook": "钩子把梯度换成了 0",
+    "receipt.reason.zero.cancelled": "几条路径的贡献互相抵消：各自不为 0，和为 0",
+    "receipt.reason.zero.underflow": "这个数小于数据类型所能表示的范围，在 {mapping} 处变成了 0（{place}）",
+    # notes
+    "receipt.note.hook": "钩子把这个梯度从 {before} 改成了 {after}",
+    # the codes of the reasons
+    "receipt.code.not on any path": "不在任何路径上",
+    "receipt.code.constant": "常量",
+    "receipt.code.detached": "已分离（detach）",
+    "receipt.code.no_grad": "no_grad",
+    "receipt.code.integer": "整数",
+    "receipt.code.mask off": "被掩码关闭",
+    "receipt.code.saturated": "饱和",
+    "receipt.code.dead unit": "死亡单元",
+    "receipt.code.multiplied by zero": "乘以零",
+    "receipt.code.cancelled": "互相抵消",
+    "receipt.code.underflow": "下溢",
+    "receipt.code.not computed yet": "尚未计算",
+    # the account as text
+    "receipt.text.separator": "，  ",
+    "receipt.text.missing": "{name}：没有梯度",
+    "receipt.text.meaning.up": "把 {x} 稍微增大，{loss} 按 {size} 倍增大；梯度下降会减小 {x}",
+    "receipt.text.meaning.down": "把 {x} 稍微增大，{loss} 按 {size} 倍减小；梯度下降会增大 {x}",
+    "receipt.text.meaning.flat": "稍微移动 {x}，{loss} 不变",
+    "receipt.text.grad": "{name}.grad 目前为：{held}",
+    "receipt.text.grad.none": "None（尚未计算，不等于 0）",
+    "receipt.text.reason": "原因：{code}。{words}",
+    "receipt.text.causes": "  途中遇到：{met}",
+    "receipt.text.array": "整个数组 {name}：{shape}",
+    "receipt.text.array.gradient": "梯度",
+    "receipt.text.array.values": "数值",
+    "receipt.text.array.zeros": "{size} 个元素中有 {zeros} 个为 0",
+    "receipt.text.array.largest": "梯度最大的元素是 {element}",
+    "receipt.text.rows.paths": "从损失到 {x} 的每条路径、各处的局部导数及其乘积",
+    "receipt.text.rows.edges": "由 {x} 直接得出的量：传入的梯度 · 局部导数",
+    "receipt.text.rows.rest": "另有 {count} 项，合计 {total}",
+    "receipt.text.rows.total": "和 {total}   引擎的梯度 {engine} {mark}",
+    "receipt.text.steps": "从 {loss} 返回 {x} 的过程",
+    "receipt.text.steps.omitted": "另有 {count} 步未列出",
+    "receipt.text.fold.repetition": "{name}  ×{times}",
+    "receipt.text.fold.module": "{name}：{count} 步（{mappings}）",
+    "receipt.text.step.words": "{words}",
+    "receipt.text.step.incoming": "传入：{incoming}",
+    "receipt.text.step.sum": "（{count} 个乘积之和）",
+    "receipt.text.step.carries": "传出 {name}：{product}",
+    "receipt.text.step.hook": "（钩子）",
+    "receipt.text.step.statement": "所有元素：",
+    "receipt.text.check.not": "未用有限差分检验：{why}",
+    "receipt.text.check.agrees": "已检验：把 {x} 移动 ±{h}，损失的变化率为 {numeric} ✓",
+    "receipt.text.check.differs": "有限差分不一致：把 {x} 移动 ±{h}，损失的变化率为 {numeric}，而不是 {engine} ✗",
+    "receipt.text.check.kink": "在 {x} 的 ±{h} 之内有一个折点，因此有限差分（{numeric}）不必与 {engine} 一致",
+    "receipt.text.check.sides": "左侧 {left}，右侧 {right}",
+    "receipt.text.check.at_kink": "{mapping}（{place}）：{words}",
+    "receipt.text.check.suspect": "{mapping}（{place}）的导数与它的值不符",
+    "receipt.text.update": "{optimizer} 如何使用它（{settings}）",
+    "receipt.text.update.words": "{words}",
+    "receipt.text.update.change": "{x}：{before} → {after}，变化 {change}",
+}
