@@ -47,12 +47,11 @@ class Subject(Protocol):
         """The page, as HTML that needs nothing else."""
         ...
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Compute with other numbers, and return what the page then shows, as plain data.
+    def edit(self, name: str, index: tuple[int, ...], value: float) -> dict[str, Any]:
+        """Set an element, compute again, and return what the page embeds as data.
 
-        ``request``: ``edits``, a list of ``{"box": number, "index": [i, …], "value": v}``, and perhaps
-        ``explain``, ``{"box": number, "index": [i, …]}``. Raises KeyError for a box that there is not, IndexError
-        for an element, ValueError and the engine's errors for what cannot be computed.
+        Raises KeyError for a name that there is not, IndexError for an index, ValueError and the engine's
+        errors for what cannot be computed.
         """
         ...
 
@@ -139,12 +138,14 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.FORBIDDEN, "serve.origin")
         if self.place() != "edit":
             raise _Refusal(HTTPStatus.NOT_FOUND, "serve.nothing")
-        request = self.request_data()
+        name, index, value = self.change()
         try:
             with self.server.turn:
-                answer = self.server.subject.answer(request)
-        except LookupError:
-            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.element") from None
+                answer = self.server.subject.edit(name, index, value)
+        except KeyError:
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.name", name=name) from None
+        except IndexError:
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.index", name=name, index=list(index)) from None
         except (PullbackError, ValueError, TypeError, ArithmeticError) as error:
             raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.fails", why=error) from None
         return "application/json", json.dumps(answer, allow_nan=False).encode()
@@ -163,7 +164,7 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.FORBIDDEN, "serve.token")
         return rest[0]
 
-    def request_data(self) -> dict[str, Any]:
+    def change(self) -> tuple[str, tuple[int, ...], float]:
         if self.headers.get_content_type() != "application/json":
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "serve.type")
         length = self.length()
@@ -173,12 +174,12 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "serve.large", most=MOST_BYTES)
         body, self.unread = self.rfile.read(length), 0
         try:
-            data = json.loads(body)
+            change = json.loads(body)
         except (ValueError, RecursionError):
-            data = None
-        if not _is_request(data):
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "serve.request")
-        return data  # type: ignore[no-any-return]
+            change = None
+        if not _is_change(change):
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "serve.change")
+        return change["name"], tuple(change["index"]), float(change["value"])
 
     def length(self) -> int | None:
         shown = self.headers.get_all("Content-Length", [])
@@ -205,29 +206,17 @@ class _Request(BaseHTTPRequestHandler):
         """Keep the terminal, and the token, out of it."""
 
 
-def _is_request(data: Any) -> bool:
-    """Whether this is what `Subject.answer` takes, and nothing else."""
-    if not isinstance(data, dict) or not {"edits"} <= data.keys() <= {"edits", "explain"}:
+def _is_change(change: Any) -> bool:
+    """Whether this is {"name": text, "index": [whole numbers], "value": number}, and nothing else."""
+    if not isinstance(change, dict) or change.keys() != {"name", "index", "value"}:
         return False
-    edits = data["edits"]
+    name, index, value = change["name"], change["index"], change["value"]
     return (
-        isinstance(edits, list)
-        and all(_is_place(edit, "value") and _is_finite(edit["value"]) for edit in edits)
-        and (data.get("explain") is None or _is_place(data["explain"]))
+        isinstance(name, str)
+        and isinstance(index, list)
+        and len(index) <= 32
+        and all(type(i) is int and 0 <= i < 1 << 31 for i in index)
+        and type(value) in (int, float)
+        and abs(value) <= 1e300
+        and math.isfinite(value)
     )
-
-
-def _is_place(data: Any, *more: str) -> bool:
-    """Whether this has a box's number and an index (and these), and nothing else."""
-    if not isinstance(data, dict) or data.keys() != {"box", "index", *more}:
-        return False
-    index = data["index"]
-    return _is_count(data["box"]) and isinstance(index, list) and len(index) <= 32 and all(map(_is_count, index))
-
-
-def _is_count(x: Any) -> bool:
-    return type(x) is int and 0 <= x < 1 << 31
-
-
-def _is_finite(x: Any) -> bool:
-    return type(x) in (int, float) and abs(x) <= 1e300 and math.isfinite(x)
