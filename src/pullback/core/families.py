@@ -79,16 +79,21 @@ def scaling_pullback(mapping: Mapping) -> Rule:
         (rule,) = rules
 
         def unary(g: Any, y: Any, x: Any, *, needs: Any, **static: Any) -> tuple[Any]:
-            return (scale(g, rule(x, y, **static)),)
+            return (scale(g, rule(x, y, **static) if static else rule(x, y)),)
 
         return unary
     if len(rules) == 2:
         to_a, to_b = rules
 
         def binary(g: Any, y: Any, a: Any, b: Any, *, needs: Sequence[Any], **static: Any) -> tuple[Any, Any]:
+            if static:
+                return (
+                    scale(g, to_a(a, b, y, **static)) if needs[0] else None,
+                    scale(g, to_b(a, b, y, **static)) if needs[1] else None,
+                )
             return (
-                scale(g, to_a(a, b, y, **static)) if needs[0] else None,
-                scale(g, to_b(a, b, y, **static)) if needs[1] else None,
+                scale(g, to_a(a, b, y)) if needs[0] else None,
+                scale(g, to_b(a, b, y)) if needs[1] else None,
             )
 
         return binary

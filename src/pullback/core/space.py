@@ -36,6 +36,7 @@ Operation = Callable[..., Any]
 
 
 _NO_STATIC: dict[str, Any] = {}
+_NUMBERS = frozenset({np.float32, np.float64})  # plain numbers stay plain, whoever interprets
 
 
 class _Furniture:
@@ -59,12 +60,18 @@ def add(a: Any, b: Any) -> Any:
     """Return a + b, where None is a symbolic zero."""
     if a is None:
         return b
-    return a if b is None else interpret._context.get().apply(_Furniture.add, (a, b), _NO_STATIC)
+    if b is None:
+        return a
+    if a.__class__ in _NUMBERS and b.__class__ in _NUMBERS:
+        return a + b
+    return interpret._context.get().apply(_Furniture.add, (a, b), _NO_STATIC)
 
 
 def scale(g: Any, factor: Any) -> Any:
     """Return g · factor; a Python factor 0, 1 or -1 costs no multiplication, and zero stays symbolic."""
     kind = factor.__class__
+    if kind in _NUMBERS and g.__class__ in _NUMBERS:
+        return g * factor
     if kind is float or kind is int:
         if factor == 1:
             return g
