@@ -25,6 +25,7 @@ from .logsumexp import *
 from .loss import *
 from .normalise import *
 from .onehot import *
+from .pool import *
 from .random import *
 from .recurrent import *
 from .reduce import *

@@ -57,9 +57,142 @@ def _convolution_weight(x: Any, y: Any, *, kernel: Any, groups: int, **static: A
     return weight
 
 
+def _windows(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Go through the windows: where each stands, and for each of its elements the number and, inside, the place."""
+    lead = x.ndim - len(kernel)
+    size = x.shape[lead:]
+    counts = [
+        (n + sum(pad) - d * (k - 1) - 1) // s + 1
+        for n, k, s, pad, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    ]
+    for outer in np.ndindex(*x.shape[:lead], *counts):
+        places = []
+        for number, w in enumerate(np.ndindex(*kernel)):
+            q = tuple(
+                i * s + j * d - pad[0]
+                for i, j, s, d, pad in zip(outer[lead:], w, stride, dilation, padding, strict=True)
+            )
+            if all(0 <= i < n for i, n in zip(q, size, strict=True)):
+                places.append((number, (*outer[:lead], *q)))
+        yield (*x.shape[:lead], *counts), outer, places
+
+
+def _per_window(x: Any, dtype: Any, of: Any, static: Any) -> Any:
+    y: Any = None
+    for shape, outer, places in _windows(x, **static):
+        y = np.zeros(shape, dtype) if y is None else y
+        y[outer] = of(outer, places)
+    return y if y is not None else np.zeros((*x.shape[:-1], 2), dtype)
+
+
+def _max_choice(x: Any, **static: Any) -> Any:
+    dtype = np.uint8
+    return _per_window(x, dtype, lambda _, places: max(places, key=lambda place: x[place[1]])[0], static)
+
+
+def _max_pool(x: Any, **static: Any) -> Any:
+    return _per_window(x, x.dtype, lambda _, places: max(x[place] for _, place in places), static)
+
+
+def _window_pick(x: Any, choice: Any, **static: Any) -> Any:
+    return _per_window(x, x.dtype, lambda outer, places: x[dict(places)[int(choice[outer])]], static)
+
+
+def _window_place(g: Any, choice: Any, *, size: Any, **static: Any) -> Any:
+    x = np.zeros((*g.shape[: g.ndim - len(size)], *size))
+    for _, outer, places in _windows(x, **static):
+        x[dict(places)[int(choice[outer])]] += g[outer]
+    return x
+
+
+def _window_positions(choice: Any, *, size: Any, **static: Any) -> Any:
+    x = np.empty((*choice.shape[: choice.ndim - len(size)], *size))
+    return _per_window(
+        x,
+        np.int64,
+        lambda outer, places: np.ravel_multi_index(dict(places)[int(choice[outer])][-len(size) :], size),
+        static,
+    )
+
+
+def _shares(x: Any, kernel: Any, stride: Any, padding: Any, counted: Any, divisor: Any) -> Any:
+    """Every (window, element, share of the element in the mean of the window)."""
+    static = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": (1,) * len(kernel)}
+    lead = x.ndim - len(kernel)
+    for shape, outer, places in _windows(x, **static):
+        total = 1
+        for i, k, s, (before, _), (low, high), n in zip(
+            outer[lead:], kernel, stride, padding, counted, x.shape[lead:], strict=True
+        ):
+            total *= sum(-low <= i * s - before + j < n + high for j in range(k))
+        for _, place in places:
+            yield shape, outer, place, 1 / (divisor or total)
+
+
+def _avg_pool(x: Any, **static: Any) -> Any:
+    y: Any = None
+    for shape, outer, place, share in _shares(x, **static):
+        y = np.zeros(shape) if y is None else y
+        y[outer] += x[place] * share
+    return y if y is not None else np.zeros((*x.shape[:-1], 3))
+
+
+def _avg_pool_back(g: Any, *, size: Any, **static: Any) -> Any:
+    x = np.zeros((*g.shape[: g.ndim - len(size)], *size))
+    for _, outer, place, share in _shares(x, **static):
+        x[place] += g[outer] * share
+    return x
+
+
+def _covering(x: Any, counts: Any) -> Any:
+    """Every (window, the part of the array that it is) of so many windows that they cover the last axes."""
+    lead = x.ndim - len(counts)
+    for window in np.ndindex(*counts):
+        part = [
+            slice(int(np.floor(i * n / m)), int(np.ceil((i + 1) * n / m)))
+            for i, n, m in zip(window, x.shape[lead:], counts, strict=True)
+        ]
+        yield (..., *window), (..., *part)
+
+
+def _adaptive_avg_pool(x: Any, *, counts: Any) -> Any:
+    y = np.zeros((*x.shape[: x.ndim - len(counts)], *counts))
+    for window, part in _covering(x, counts):
+        y[window] = x[part].mean(axis=tuple(range(-len(counts), 0)))
+    return y
+
+
+def _adaptive_avg_pool_back(g: Any, *, size: Any) -> Any:
+    x = np.zeros((*g.shape[: g.ndim - len(size)], *size))
+    for window, part in _covering(x, g.shape[g.ndim - len(size) :]):
+        count = np.prod(x[part].shape[x.ndim - len(size) :])
+        x[part] += np.asarray(g[window])[(..., *(None,) * len(size))] / count
+    return x
+
+
+def _adaptive_max_positions(x: Any, *, counts: Any) -> Any:
+    size = x.shape[x.ndim - len(counts) :]
+    y = np.zeros((*x.shape[: x.ndim - len(counts)], *counts), np.int64)
+    for window, part in _covering(x, counts):
+        inner = np.full(x.shape, -np.inf)
+        inner[part] = x[part]
+        y[window] = inner.reshape(*x.shape[: x.ndim - len(counts)], int(np.prod(size))).argmax(-1)
+    return y
+
+
 WINDOWS = {
     "convolution": _convolution,
     "convolution_bias": _convolution,
     "convolution_input": _convolution_input,
     "convolution_weight": _convolution_weight,
+    "max_choice": _max_choice,
+    "max_pool": _max_pool,
+    "window_pick": _window_pick,
+    "window_place": _window_place,
+    "window_positions": _window_positions,
+    "avg_pool": _avg_pool,
+    "avg_pool_back": _avg_pool_back,
+    "adaptive_avg_pool": _adaptive_avg_pool,
+    "adaptive_avg_pool_back": _adaptive_avg_pool_back,
+    "adaptive_max_positions": _adaptive_max_positions,
 }
