@@ -34,6 +34,7 @@ from .rounding import *
 from .select import *
 from .shape import *
 from .shape import _broadcast_to, _permute_dims, _reshape
+from .shrink import *
 from .softmax import *
 from .special import *
 from .spread import *

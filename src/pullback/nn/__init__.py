@@ -20,5 +20,6 @@ from .losses import (
 )
 from .module import *
 from .parameter import *
+from .rectifier import *
 from .recurrent import *
 from .stateless import *

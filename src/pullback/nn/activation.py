@@ -5,20 +5,30 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .. import mappings as m
+from ..core.errors import ShapeError
+from ..core.spec import shape_of
+from . import pointwise
 from .module import Module
 
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "Identity",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
+    "Mish",
     "ReLU",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
 ]
 
 
@@ -30,6 +40,13 @@ class Identity(Module):
         return x
 
 
+class Pointwise(Module):
+    """An activation without settings. `inplace` changes nothing: values are never overwritten."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+
 class Tanh(Module):
     """y = tanh x."""
 
@@ -38,7 +55,7 @@ class Tanh(Module):
         return m.tanh(x)
 
 
-class ReLU(Module):
+class ReLU(Pointwise):
     """y = max(x, 0)."""
 
     def forward(self, x: Any) -> Any:
@@ -54,7 +71,7 @@ class Sigmoid(Module):
         return m.sigmoid(x)
 
 
-class SiLU(Module):
+class SiLU(Pointwise):
     """y = x σ(x)."""
 
     def forward(self, x: Any) -> Any:
@@ -81,9 +98,9 @@ class GELU(Module):
 
 
 class LeakyReLU(Module):
-    """y = x where x > 0, else negative_slope · x."""
+    """y = x where x > 0, else negative_slope · x. `inplace` changes nothing: values are never overwritten."""
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
 
@@ -97,9 +114,9 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """y = x where x > 0, else alpha · (eˣ − 1)."""
+    """y = x where x > 0, else alpha · (eˣ − 1). `inplace` changes nothing: values are never overwritten."""
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
 
@@ -112,12 +129,71 @@ class ELU(Module):
         return f"alpha={self.alpha}"
 
 
-class Softplus(Module):
-    """y = log(1 + eˣ)."""
+class Mish(Pointwise):
+    """y = x tanh(log(1 + eˣ))."""
 
     def forward(self, x: Any) -> Any:
-        """Return log(1 + eˣ)."""
-        return m.softplus(x)
+        """Return x tanh(log(1 + eˣ))."""
+        return m.mish(x)
+
+
+class Softsign(Module):
+    """y = x/(1 + |x|)."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x/(1 + |x|)."""
+        return m.softsign(x)
+
+
+class Tanhshrink(Module):
+    """y = x − tanh x."""
+
+    def forward(self, x: Any) -> Any:
+        """Return x − tanh x."""
+        return m.tanhshrink(x)
+
+
+class LogSigmoid(Module):
+    """y = log(1/(1 + e⁻ˣ))."""
+
+    def forward(self, x: Any) -> Any:
+        """Return log σ(x)."""
+        return m.log_sigmoid(x)
+
+
+class GLU(Module):
+    """y = a σ(b), where a and b are the halves of x along `dim`."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Any) -> Any:
+        """Return one half of x, gated by the other."""
+        return pointwise.glu(x, self.dim)
+
+    def extra_repr(self) -> str:
+        """The axis."""
+        return f"dim={self.dim}"
+
+
+class Softplus(Module):
+    """y = log(1 + e^{beta x})/beta, and x itself where beta x > threshold, as in PyTorch."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        if not beta:
+            raise ValueError("Softplus: expected beta other than 0")
+        self.beta = beta
+        self.threshold = threshold
+
+    def forward(self, x: Any) -> Any:
+        """Return the softplus of x."""
+        return pointwise.softplus(x, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """The steepness and the threshold."""
+        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class Softmax(Module):
@@ -142,3 +218,21 @@ class LogSoftmax(Softmax):
     def forward(self, x: Any) -> Any:
         """Return the logarithm of the softmax of x."""
         return m.log_softmax(x, axis=self.dim)
+
+
+class Softmin(Softmax):
+    """yᵢ = e^{−xᵢ} / Σⱼ e^{−xⱼ} along `dim`. `axis` is another name for `dim`."""
+
+    def forward(self, x: Any) -> Any:
+        """Return the softmax of −x."""
+        return m.softmax(m.negative(x), axis=self.dim)
+
+
+class Softmax2d(Module):
+    """The softmax over the channels, for each pixel: x of shape (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, x: Any) -> Any:
+        """Return the softmax of x over its channels."""
+        if len(shape_of(x)) not in (3, 4):
+            raise ShapeError(f"Softmax2d: expected x of shape (N, C, H, W) or (C, H, W), got {shape_of(x)}")
+        return m.softmax(x, axis=-3)

@@ -5,24 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from .. import mappings as m
-from .. import random
-from ..core.errors import DtypeError, ShapeError
-from ..core.spec import dtype_of, operand, shape_of
+from ..core.errors import ShapeError
+from ..core.spec import operand, shape_of
 from ..mappings import (
+    celu,
     elu,
     gelu,
+    hardshrink,
+    hardtanh,
     leaky_relu,
     linear,
     log_sigmoid,
     log_softmax,
+    mish,
     one_hot,
     relu,
+    relu6,
+    selu,
     sigmoid,
     silu,
     softmax,
-    softplus,
+    softshrink,
+    softsign,
     tanh,
+    tanhshrink,
+    threshold,
 )
+from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -32,17 +41,28 @@ from .losses import (
     nll_loss,
 )
 from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .pointwise import glu, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, softmin, softplus
 
 __all__ = [
+    "alpha_dropout",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "flatten",
     "gelu",
+    "glu",
     "group_norm",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "instance_norm",
     "l1_loss",
     "layer_norm",
@@ -50,41 +70,28 @@ __all__ = [
     "linear",
     "log_sigmoid",
     "log_softmax",
+    "logsigmoid",
+    "mish",
     "mse_loss",
     "nll_loss",
     "one_hot",
+    "prelu",
     "relu",
+    "relu6",
     "rms_norm",
+    "rrelu",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]
-
-
-def dropout(x: Any, p: float = 0.5, training: bool = True) -> Any:
-    """Set each element to 0 with probability `p` and scale the others by 1/(1 − p); else return x.
-
-    Raises ValueError unless 0 ≤ p ≤ 1, DtypeError for x that is not floating.
-
-    >>> import pullback as pb
-    >>> pb.nn.functional.dropout(pb.tensor([1.0, 2.0]), 0.5, training=False).tolist()
-    [1.0, 2.0]
-    """
-    check_probability("dropout", p)
-    x = operand(x)
-    if not training or p == 0:
-        return x
-    if dtype_of(x).kind != "f":
-        raise DtypeError(f"dropout: expected a real floating x, got {dtype_of(x)}")
-    return m.multiply(x, random.dropout_mask(x, 1.0 - p))
-
-
-def check_probability(where: str, p: Any) -> None:
-    """Raise ValueError unless `p` is a number in [0, 1]."""
-    if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
-        raise ValueError(f"{where}: expected a probability p in [0, 1], got {p!r}")
 
 
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:

@@ -16,9 +16,9 @@ from ..mappings.linear import _linear
 from ..mappings.recurrent import _gru_cell, _lstm_cell
 from ..mappings.stack import _stack, _unstack
 from ..transforms.reverse import TAPE
-from . import functional as F
 from . import init
 from .cells import nonlinear, pair, positive
+from .dropout import check_probability, dropout
 from .module import Module
 from .parameter import Parameter
 
@@ -40,7 +40,7 @@ class _Recurrent(Module):
         num_layers: int,
         bias: bool,
         batch_first: bool,
-        dropout: float,
+        dropout_p: float,
         bidirectional: bool,
         proj_size: int,
         dtype: Any,
@@ -48,7 +48,7 @@ class _Recurrent(Module):
         super().__init__()
         name = type(self).__name__
         positive(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        F.check_probability(name, dropout)
+        check_probability(name, dropout_p)
         if isinstance(proj_size, bool) or not isinstance(proj_size, int) or not 0 <= proj_size < hidden_size:
             raise ValueError(f"{name}: expected proj_size to be 0 or less than hidden_size, got {proj_size!r}")
         self.input_size = int(input_size)
@@ -56,7 +56,7 @@ class _Recurrent(Module):
         self.num_layers = int(num_layers)
         self.bias = bias
         self.batch_first = batch_first
-        self.dropout = dropout
+        self.dropout = dropout_p
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         dtype = default_dtype() if dtype is None else np.dtype(dtype)
@@ -118,7 +118,7 @@ class _Recurrent(Module):
                     held.append(h)
             x = outputs[0] if len(outputs) == 1 else m.concat(outputs, axis=2)
             if self.dropout and layer + 1 < self.num_layers:
-                x = F.dropout(x, self.dropout, self.training)
+                x = dropout(x, self.dropout, self.training)
         stacked = tuple(_stack(*held, axis=0) for held in finals)
         if alone:
             return m.reshape(x, (steps, -1)), tuple(m.reshape(h, (len(finals[0]), -1)) for h in stacked)
