@@ -36,6 +36,7 @@ from .user import mapping
 if TYPE_CHECKING:
     from . import data, nn, optim, random, testing, train
     from .glass.explain import explain
+    from .glass.graph import graph
     from .saving import load, save
     from .threads import get_num_threads, set_num_threads
 
@@ -46,6 +47,7 @@ memory.keep_freed()
 _LAZY = {name: name for name in ("data", "nn", "optim", "random", "testing", "train")} | {
     "explain": "glass.explain",
     "get_num_threads": "threads",
+    "graph": "glass.graph",
     "load": "saving",
     "save": "saving",
     "set_num_threads": "threads",

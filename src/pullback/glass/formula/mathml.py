@@ -29,7 +29,7 @@ from .unicode import to_unicode
 __all__ = ["to_mathml"]
 
 OVER = {"\u0302": "^", "\u0305": "‾", "\u0303": "~"}
-APPLY, TIMES = "<mo>\u2061</mo>", "<mo>\u2062</mo>"
+APPLY, TIMES = "<mo>\u2061</mo>", '<mo>\u2062</mo><mspace width="0.2em"/>'
 
 
 def to_mathml(formula: Formula, *, block: bool = False) -> str:

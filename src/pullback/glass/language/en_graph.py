@@ -1,3 +1,109 @@
-"""English: drawings and the page."""
+"""English: drawings and the page. Values are put into the strings of the page by the page itself."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    # groups
+    "graph.repetition": "×{times}",
+    "graph.round": "{number} of {times}",
+    "graph.chunk": "mappings {first}–{last}",
+    "graph.inputs": "{count} inputs",
+    "graph.mappings": "mappings: {count}",
+    # the page: the bar
+    "page.showing": "What is shown",
+    "page.direction_forward": "Forward",
+    "page.direction_backward": "Backward",
+    "page.direction_both": "Both",
+    "page.stepping": "One mapping at a time",
+    "page.first": "To the start",
+    "page.runBack": "Back to the previous breakpoint",
+    "page.stepBackward": "One step back",
+    "page.play": "Play",
+    "page.pause": "Pause",
+    "page.step": "One step on",
+    "page.run": "On to the next breakpoint",
+    "page.last": "To the end",
+    "page.position": "Step",
+    "page.folding": "Folding",
+    "page.foldAll": "Fold everything",
+    "page.unfoldAll": "Unfold what fits",
+    "page.zoomIn": "Larger",
+    "page.zoomOut": "Smaller",
+    "page.fit": "Fit to the window",
+    "page.help": "Keys",
+    "page.close": "Close",
+    "page.keys": (
+        "Tab|from the bar to the drawing to the receipt\n"
+        "← ↑ → ↓|to the next box in that direction; in a matrix, to the next element\n"
+        "Enter|open the receipt of a box; unfold or fold a group; edit an element, where that is possible\n"
+        "Esc|fold the group around the box\n"
+        ". ,|one mapping on, one back\n"
+        "> <|on to the next breakpoint, back to the previous one\n"
+        "b|set or remove a breakpoint on the selected mapping\n"
+        "Space|play, pause\n"
+        "Home End|to the start, to the end\n"
+        "r|to the receipt\n"
+        "+ − 0|larger, smaller, fit to the window"
+    ),
+    # the page: the drawing
+    "page.drawingOf": "Drawing of {title}: {count} boxes",
+    "page.mappings": "mappings: {count}",
+    "page.folded": "folded",
+    "page.value": "value",
+    "page.gradient": "gradient",
+    "page.gradientLong": "gradient: how the result changes with the value",
+    "page.unfolded": "{title} unfolded; boxes: {count}",
+    "page.foldedNow": "{title} folded; boxes: {count}",
+    # the page: the receipt
+    "page.intro": "mappings: {count}. Each hands its value on and carries a gradient back.",
+    "page.howTo": (
+        "Select a box to see its receipt, point at an element to see what it is made of, or step with the keys . and ,"
+    ),
+    "page.key_leaf": "leaf",
+    "page.key_mapping": "mapping",
+    "page.key_constant": "constant",
+    "page.key_group": "folded group",
+    "page.leaf": "a leaf: a tensor that gradients are asked for",
+    "page.parameter": "a parameter",
+    "page.constant": "a constant: no gradient is asked for",
+    "page.mapping": "mapping",
+    "page.type": "type",
+    "page.module": "module",
+    "page.origin": "made in",
+    "page.kink": "kink",
+    "page.forward": "Forward",
+    "page.arrives": "The gradient that arrives",
+    "page.backward": "Back to the inputs",
+    "page.seed": "the way back starts here, with 1 or what was given",
+    "page.via": "from {title}",
+    "page.sum": "the sum,",
+    "page.noGradient": "constant: none is computed",
+    "page.nothingArrives": "nothing arrives here",
+    "page.nothingBack": "nothing goes back from here",
+    "page.goes": "goes to {symbol}",
+    "page.rule": "as the mapping's own rule writes it",
+    "page.unknown": "not known",
+    "page.range": "{shape}, from {low} to {high}, mean {mean}, norm {norm}",
+    "page.corner": "The corner of",
+    "page.pointing": "Point at an element, or go to it with the arrow keys, to see what it is made of.",
+    "page.madeOf": "{where} is made of (with the slopes) {list}",
+    "page.goesInto": "{where} goes into (with the slopes) {list}",
+    "page.more": " and {count} more",
+    "page.breakpoint": "Breakpoint",
+    "page.breakpointSet": "Breakpoint set on {title}",
+    "page.breakpointGone": "Breakpoint removed from {title}",
+    "page.goHere": "Go to this step",
+    "page.foldAround": "Fold the group around it",
+    "page.unfold": "Unfold",
+    "page.asText": "As text",
+    "page.copy": "Copy",
+    "page.copied": "Copied",
+    "page.fullReceipt": "The full receipt of the gradient",
+    # the page: stepping
+    "page.atStart": "At the start: only leaves and constants have values.",
+    "page.stepForward": "Step {step} of {total}, forward: {title} = {value}",
+    "page.stepBack": "Step {step} of {total}, back through {title}: the gradient {gradient} arrives; {sent}",
+    # the page: editing
+    "page.newValue": "new value",
+    "page.asking": "Computing …",
+    "page.edited": "{where} is now {value}: {title} = {result}",
+    "page.failed": "That did not work: {why}",
+}

@@ -1,3 +1,107 @@
-"""Chinese: drawings and the page."""
+"""Chinese: drawings and the page. Values are put into the strings of the page by the page itself."""
 
-STRINGS: dict[str, str] = {}
+STRINGS: dict[str, str] = {
+    # groups
+    "graph.repetition": "×{times}",
+    "graph.round": "第 {number} 次，共 {times} 次",
+    "graph.chunk": "映射 {first}–{last}",
+    "graph.inputs": "{count} 个输入",
+    "graph.mappings": "映射：{count} 个",
+    # the page: the bar
+    "page.showing": "显示内容",
+    "page.direction_forward": "前向",
+    "page.direction_backward": "反向",
+    "page.direction_both": "双向",
+    "page.stepping": "逐个映射",
+    "page.first": "回到开头",
+    "page.runBack": "退到上一个断点",
+    "page.stepBackward": "后退一步",
+    "page.play": "播放",
+    "page.pause": "暂停",
+    "page.step": "前进一步",
+    "page.run": "运行到下一个断点",
+    "page.last": "直到结尾",
+    "page.position": "步骤",
+    "page.folding": "折叠",
+    "page.foldAll": "全部折叠",
+    "page.unfoldAll": "尽量展开",
+    "page.zoomIn": "放大",
+    "page.zoomOut": "缩小",
+    "page.fit": "适合窗口",
+    "page.help": "按键",
+    "page.close": "关闭",
+    "page.keys": (
+        "Tab|从工具栏到图，再到收据\n"
+        "← ↑ → ↓|移到该方向的下一个方框；在矩阵中移到相邻元素\n"
+        "Enter|打开方框的收据；展开或折叠一组；可编辑时编辑元素\n"
+        "Esc|折叠方框所在的组\n"
+        ". ,|前进一个映射，后退一个映射\n"
+        "> <|运行到下一个断点，退到上一个断点\n"
+        "b|为选中的映射设置或取消断点\n"
+        "Space|播放，暂停\n"
+        "Home End|回到开头，直到结尾\n"
+        "r|移到收据\n"
+        "+ − 0|放大，缩小，适合窗口"
+    ),
+    # the page: the drawing
+    "page.drawingOf": "{title} 的图：{count} 个方框",
+    "page.mappings": "映射：{count} 个",
+    "page.folded": "已折叠",
+    "page.value": "值",
+    "page.gradient": "梯度",
+    "page.gradientLong": "梯度：结果随该值如何变化",
+    "page.unfolded": "{title} 已展开；方框：{count} 个",
+    "page.foldedNow": "{title} 已折叠；方框：{count} 个",
+    # the page: the receipt
+    "page.intro": "映射：{count} 个。每个映射把值传下去，把梯度带回来。",
+    "page.howTo": "选中方框查看收据，指向元素查看它由什么得来，或用 . 和 , 键逐步前进和后退。",
+    "page.key_leaf": "叶子",
+    "page.key_mapping": "映射",
+    "page.key_constant": "常数",
+    "page.key_group": "折叠的组",
+    "page.leaf": "叶子：要求其梯度的张量",
+    "page.parameter": "参数",
+    "page.constant": "常数：不求梯度",
+    "page.mapping": "映射",
+    "page.type": "类型",
+    "page.module": "模块",
+    "page.origin": "产生于",
+    "page.kink": "折点",
+    "page.forward": "前向",
+    "page.arrives": "到达的梯度",
+    "page.backward": "传回各输入",
+    "page.seed": "反向从这里开始，起始为 1 或给定的梯度",
+    "page.via": "来自 {title}",
+    "page.sum": "总和，",
+    "page.noGradient": "常数：不计算梯度",
+    "page.nothingArrives": "没有梯度到达这里",
+    "page.nothingBack": "没有梯度从这里传回",
+    "page.goes": "传给 {symbol}",
+    "page.rule": "映射自身的规则写作",
+    "page.unknown": "未知",
+    "page.range": "{shape}，从 {low} 到 {high}，均值 {mean}，范数 {norm}",
+    "page.corner": "左上角，整体为",
+    "page.pointing": "指向一个元素，或用方向键移到它，查看它由什么得来。",
+    "page.madeOf": "{where} 由以下元素得来（括号内为斜率）：{list}",
+    "page.goesInto": "{where} 进入以下元素（括号内为斜率）：{list}",
+    "page.more": "，另有 {count} 个",
+    "page.breakpoint": "断点",
+    "page.breakpointSet": "已在 {title} 设置断点",
+    "page.breakpointGone": "已取消 {title} 的断点",
+    "page.goHere": "转到这一步",
+    "page.foldAround": "折叠所在的组",
+    "page.unfold": "展开",
+    "page.asText": "文本形式",
+    "page.copy": "复制",
+    "page.copied": "已复制",
+    "page.fullReceipt": "梯度的完整收据",
+    # the page: stepping
+    "page.atStart": "在开头：只有叶子和常数有值。",
+    "page.stepForward": "第 {step} 步，共 {total} 步，前向：{title} = {value}",
+    "page.stepBack": "第 {step} 步，共 {total} 步，反向经过 {title}：到达的梯度为 {gradient}；{sent}",
+    # the page: editing
+    "page.newValue": "新的值",
+    "page.asking": "正在计算……",
+    "page.edited": "{where} 现为 {value}：{title} = {result}",
+    "page.failed": "未能完成：{why}",
+}

@@ -1,0 +1,80 @@
+"""A drawing: one picture of a computation in several forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .diagram import Diagram
+from .dot import to_dot
+from .mermaid import to_mermaid
+from .payload import payload
+
+__all__ = ["Drawing"]
+
+
+class Drawing:
+    """A picture of a computation, made by `pullback.graph`.
+
+    It opens with a few dozen boxes at most; modules, repetitions and long chains are folded. In a notebook it
+    shows itself.
+    """
+
+    def __init__(self, diagram: Diagram, direction: str, lang: str, link: Any = None, seed: Any = None) -> None:
+        self.diagram = diagram
+        self.direction = direction
+        self.lang = lang
+        self._link = link
+        self._seed = seed
+
+    def mermaid(self) -> str:
+        """Return a Mermaid flowchart."""
+        return to_mermaid(self.diagram, self.diagram.opened, self.direction, self.lang)
+
+    def dot(self) -> str:
+        """Return a digraph in the language of Graphviz."""
+        return to_dot(self.diagram, self.diagram.opened, self.direction, self.lang)
+
+    def svg(self) -> str:
+        """Return an SVG picture, readable on light and on dark ground.
+
+        Raises ModuleNotFoundError without the extra "graph", which brings what the layout library runs in.
+        """
+        from .layout import to_svg
+
+        return to_svg(self.to_dict())
+
+    def html(self, path: str | Path | None = None) -> str:
+        """Return one HTML page that needs no network: step, fold, look into every number. Writes it to `path` too."""
+        page = self.to_html()
+        if path is not None:
+            Path(path).write_text(page, encoding="utf8")
+        return page
+
+    def to_html(self, serve_url: str | None = None) -> str:
+        """Return the page; with `serve_url` one in which leaves can be edited, asking that address what follows.
+
+        The page posts `{"name": …, "index": [i, …], "value": v}` and draws what comes back: the `to_dict()` of
+        the drawing computed anew, or `{"error": …}` with another status.
+        """
+        from .html import to_page
+
+        return to_page(self.to_dict(), serve_url)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything the page shows as plain JSON data."""
+        return payload(self.diagram, self.direction, self.lang)
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+    def __repr__(self) -> str:
+        count = sum(box.kind == "mapping" for box in self.diagram.boxes)
+        return f"<drawing of {self.diagram.title}: {count} mapping{'s' * (count != 1)}>"
+
+    def _repr_html_(self) -> str:
+        from .html import to_frame
+
+        return to_frame(self.to_dict())

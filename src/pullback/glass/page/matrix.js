@@ -1,0 +1,141 @@
+// Small arrays as tables whose elements can be pointed at: what an element is made of lights up.
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function indexText(shape, flat) {
+  if (!shape.length) return "";
+  const index = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index.unshift(flat % shape[axis]);
+    flat = Math.floor(flat / shape[axis]);
+  }
+  return `[${index.join(", ")}]`;
+}
+
+function matrixTable(value, { label, role, links, strings, edit }) {
+  // `links` is told which element is pointed at; `edit`, if given, what is typed
+  const columns = Math.max(0, ...value.rows.map((row) => row.length));
+  let most = 0;
+  for (const row of value.rows) for (const x of row) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
+  const cellOf = (x, r, c) => {
+    const flat = r * columns + c, share = most > 0 && Number.isFinite(x) ? Math.abs(x) / most : 0;
+    const sign = Number.isFinite(x) ? (x < 0 ? "minus" : "plus") : "odd";
+    const where = label + indexText(value.shape, flat);
+    const cell = make("td", {
+      class: "cell " + sign, tabindex: -1, "data-flat": flat, "data-role": role, style: `--share:${Math.round(100 * share) / 100}`,
+      "aria-label": `${where} = ${shortNumber(x)}`,
+    }, shortNumber(x));
+    if (value.whole) {
+      cell.addEventListener("pointerenter", () => links.point(role, flat, where));
+      cell.addEventListener("focus", () => links.point(role, flat, where));
+      cell.addEventListener("pointerleave", () => links.clear());
+      cell.addEventListener("blur", () => links.clear());
+      if (edit) {
+        cell.classList.add("editable");
+        cell.addEventListener("dblclick", () => startEdit(cell, x, (typed) => edit(flat, typed), strings));
+        cell.addEventListener("keydown", (event) => {
+          if (event.key === "Enter" && event.target === cell) {
+            event.preventDefault();
+            startEdit(cell, x, (typed) => edit(flat, typed), strings);
+          }
+        });
+      }
+    }
+    return cell;
+  };
+  const body = make("tbody", {}, ...value.rows.map((row, r) => make("tr", {}, ...row.map((x, c) => cellOf(x, r, c)))));
+  const table = make("table", { class: "matrix", role: "grid", "aria-label": label, tabindex: 0 }, body);
+  table.addEventListener("keydown", (event) => moveInTable(event, table));
+  table.addEventListener("focus", () => {
+    const first = table.querySelector("td");
+    if (first) first.focus();
+  });
+  if (value.whole) return table;
+  return make("div", {}, table, make("p", { class: "quiet" }, strings.corner + " " + valueWords(value, strings)));
+}
+
+function moveInTable(event, table) {
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const step = steps[event.key];
+  if (event.key === "Tab" && event.shiftKey) table.setAttribute("tabindex", -1); // leave by the way we came
+  if (!step || event.target.tagName !== "TD") return;
+  event.preventDefault();
+  event.stopPropagation();
+  const rows = [...table.rows], at = event.target;
+  const next = rows[at.parentElement.rowIndex + step[0]]?.cells[at.cellIndex + step[1]];
+  if (next) next.focus();
+}
+
+function startEdit(cell, old, done, strings) {
+  if (cell.querySelector("input")) return;
+  const field = make("input", { value: String(old), "aria-label": strings.newValue, inputmode: "decimal", spellcheck: "false" });
+  const finish = (keep) => {
+    if (!field.isConnected) return;
+    const typed = Number(field.value.replace("−", "-"));
+    cell.replaceChildren(shortNumber(old));
+    if (keep && field.value.trim() !== "" && Number.isFinite(typed) && typed !== old) done(typed);
+    else cell.focus();
+  };
+  field.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") finish(true);
+    if (event.key === "Escape") finish(false);
+  });
+  field.addEventListener("blur", () => finish(false));
+  cell.replaceChildren(field);
+  field.focus();
+  field.select();
+}
+
+function elementLinks(box, root, strings, names) {
+  // which elements belong together: from the slopes that the mapping's pullback gave
+  const { contributions } = box;
+  const note = make("p", { class: "note", "aria-live": "polite" }, contributions ? strings.pointing : "");
+  const mark = (role, flat, kind) => {
+    for (const cell of root.querySelectorAll(`[data-role="${role}"][data-flat="${flat}"]`)) cell.classList.add(kind);
+  };
+  const clear = () => {
+    for (const cell of root.querySelectorAll(".lit, .pointed")) cell.classList.remove("lit", "pointed");
+  };
+  const point = (role, flat, where) => {
+    clear();
+    mark(role, flat, "pointed");
+    if (!contributions) return;
+    const found = [];
+    if (role === "out" || role === "gradient") {
+      contributions.forEach((perElement, at) => {
+        for (const [from, slope] of (perElement && perElement[flat]) || []) {
+          mark("in" + at, from, "lit");
+          mark("product" + at, from, "lit");
+          found.push(`${names[at]}${indexText(box.inputs[at].shapeHere, from)} (${shortNumber(slope)})`);
+        }
+      });
+      note.textContent = found.length ? fill(strings.madeOf, { where, list: listed(found, strings) }) : "";
+    } else {
+      const at = Number(role.replace(/\D+/, ""));
+      (contributions[at] || []).forEach((pairs, to) => {
+        for (const [from, slope] of pairs) {
+          if (from !== flat) continue;
+          mark("out", to, "lit");
+          mark("gradient", to, "lit");
+          found.push(`${box.symbol}${indexText(box.shape, to)} (${shortNumber(slope)})`);
+        }
+      });
+      note.textContent = found.length ? fill(strings.goesInto, { where, list: listed(found, strings) }) : "";
+    }
+  };
+  return { note, point, clear };
+}
+
+function listed(found, strings) {
+  return found.length > 12 ? found.slice(0, 12).join(", ") + fill(strings.more, { count: found.length - 12 }) : found.join(", ");
+}

@@ -1,0 +1,108 @@
+"""A drawing as plain JSON data: what the page shows, and nothing that it would have to calculate."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .contributions import Patience, contributions
+from .diagram import Box, Diagram, Group
+from .labels import DETAILED, box_title
+from .language import STRINGS
+from .receipt import Origin
+from .shown import Allowance, compact, shown
+from .working import general_working, working
+
+__all__ = ["payload"]
+
+
+def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
+    """Return the drawing as plain JSON data.
+
+    Drawings of up to a few hundred mappings carry the working of each in the names of its own inputs, and which
+    elements each element is made of; larger ones carry one working for each kind of application.
+    """
+    detailed = len(diagram.boxes) <= DETAILED
+    allowance, patience = Allowance(), Patience()
+    origins: dict[Origin, int] = {}
+    general: dict[Any, int] = {}
+    workings: list[dict[str, Any]] = []
+    loss = diagram.boxes[diagram.root].symbol if diagram.boxes else ""
+
+    def working_of(box: Box) -> int:
+        assert box.mapping is not None
+        if detailed:
+            workings.append(working(box, lang, loss))
+            return len(workings) - 1
+        key = (id(box.mapping), repr(sorted(box.static.items())) if box.static else "", len(box.inputs))
+        if key not in general:
+            general[key] = len(workings)
+            workings.append(general_working(box.mapping, box.static, len(box.inputs), lang))
+        return general[key]
+
+    boxes = []
+    for box in diagram.boxes:
+        made: dict[str, Any] = {
+            "kind": box.kind,
+            "symbol": box.symbol,
+            "title": box_title(box, detailed),
+            "shape": list(box.spec.shape),
+            "dtype": box.spec.dtype.name,
+            "value": shown(box.value, allowance),
+            "gradient": shown(box.gradient, allowance),
+        }
+        if box.value is not None:
+            made["valueText"] = compact(box.value)
+        if box.gradient is not None:
+            made["gradientText"] = compact(box.gradient)
+        if box.parameter:
+            made["parameter"] = True
+        if box.mapping is not None:
+            made["mapping"] = box.mapping.name
+            made["working"] = working_of(box)
+            made["inputs"] = [
+                {
+                    "argument": x.argument,
+                    "symbol": x.symbol,
+                    "source": x.source,
+                    **({"part": x.part} if x.part else {}),
+                    **({"value": shown(x.value, allowance)} if x.source is None else {}),
+                    **({"product": shown(x.product, allowance), "productText": compact(x.product, shape=False)}
+                       if x.product is not None else {}),
+                }
+                for x in box.inputs
+            ]
+            if box.origin is not None:
+                made["origin"] = origins.setdefault(box.origin, len(origins))
+            if detailed and (found := contributions(box, patience)) is not None:
+                made["contributions"] = found
+        boxes.append(made)
+    return {
+        "lang": lang,
+        "title": diagram.title,
+        "loss": loss,
+        "root": diagram.root,
+        "direction": direction,
+        "gradients": diagram.gradients,
+        "boxes": boxes,
+        "groups": _groups(diagram.groups),
+        "open": sorted(diagram.opened),
+        "workings": workings,
+        "origins": [{"file": os.path.basename(o.file), "line": o.line, "text": o.text} for o in origins],
+        "strings": {key.removeprefix("page."): s for key, s in STRINGS[lang].items() if key.startswith("page.")},
+    }
+
+
+def _groups(root: Group) -> list[dict[str, Any]]:
+    """Return the groups, outer ones first; an item is the number of a box, or the number of a group as a text."""
+    return [
+        {
+            "number": group.number,
+            "kind": group.kind,
+            "title": group.title,
+            "times": group.times,
+            "path": group.path,
+            "items": [f"g{item.number}" if isinstance(item, Group) else item for item in group.items],
+        }
+        for group, _ in root.walk()
+    ]

@@ -1,0 +1,192 @@
+"""From a graph on the tape to boxes: the values that went forward, and the gradients as the engine computes them."""
+
+from __future__ import annotations
+
+import re
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..core.cell import Cell
+from ..core.mapping import Mapping
+from ..core.spec import Spec, dtype_of, shape_of
+from ..core.value import Value
+from ..transforms.node import Leaf, Node
+from .cotangents import Cotangents
+from .diagram import Box, Input
+from .history import History, origin_of, owner, part_of
+from .names import Names
+from .slopes import pulled
+
+__all__ = ["argument_name", "recorded_boxes"]
+
+_NUMBERED = re.compile(r"c\d+")
+"""What `Names` calls constants that the program has no name for."""
+
+
+def recorded_boxes(
+    root: Any,
+    seed: Any,
+    wanted: set[int] | None,
+    given: dict[str, Any],
+    frame: FrameType | None,
+) -> tuple[list[Box], int]:
+    """Return the boxes of everything below the link `root`, and the number of the root's box.
+
+    `seed` is the gradient that the way back starts from; None when no gradients are wanted. `wanted` are the
+    serials of the leaves or nodes whose paths are to be drawn; None draws all.
+    """
+    history = History(root)
+    nodes = list(history.nodes.values())
+    if wanted is not None:
+        nodes = _on_paths(nodes, wanted)
+    history.complete(nodes)
+    names = Names(history, given, frame)
+    parameters = _parameters(nodes)
+    gradients = None if seed is None else Cotangents(history, seed, [*history.nodes, *history.leaves])
+    boxes: list[Box] = []
+    places: dict[int, int] = {}
+    constants: dict[int, int] = {}
+
+    def add(**facts: Any) -> int:
+        boxes.append(Box(number=len(boxes), **facts))
+        return len(boxes) - 1
+
+    def of_leaf(leaf: Leaf, x: Any) -> int:
+        if leaf.serial not in places:
+            places[leaf.serial] = add(
+                kind="leaf",
+                symbol=names.of((leaf.serial, 0)),
+                spec=_spec(x),
+                serial=leaf.serial,
+                value=_plain(x),
+                gradient=None if gradients is None else _plain(gradients.of((leaf.serial, 0))),
+                parameter=leaf.serial in parameters,
+            )
+        return places[leaf.serial]
+
+    def of_constant(x: Any) -> int | None:
+        symbol = names.of_constant(x)
+        if symbol is None:
+            return None
+        if id(x) not in constants:
+            named = not _NUMBERED.fullmatch(symbol)
+            constants[id(x)] = add(kind="constant", symbol=symbol, spec=_spec(x), value=_plain(x), named=named)
+        return constants[id(x)]
+
+    if root.__class__ is Leaf:
+        return boxes, of_leaf(root, history.value(root))
+    for node in nodes:
+        xs = history.inputs(node)
+        y = history.output(node)
+        products = _products(node, xs, y, history, gradients)
+        inputs = []
+        for i, (link, x) in enumerate(zip(node.links, xs, strict=True)):
+            source, part = None, 0
+            if link is None:
+                source = of_constant(x)
+                symbol = boxes[source].symbol if source is not None else _number(x)
+            else:
+                item, part = owner(link), part_of(link)
+                symbol = names.of_link(link)
+                source = of_leaf(item, x) if item.__class__ is Leaf else places.get(item.serial)
+                if source is None:  # left out: it leads to nothing that was asked for
+                    source = places[item.serial] = add(
+                        kind="constant", symbol=symbol, spec=_spec(x), serial=item.serial, value=_plain(x)
+                    )
+            inputs.append(Input(argument_name(node.mapping, i, len(xs)), symbol, source, part, _plain(x), products[i]))
+        several = y.__class__ is tuple
+        place = node.serial, 0
+        g = None if gradients is None else (
+            tuple(_plain(gradients.of((node.serial, i))) for i in range(len(y))) if several
+            else _plain(gradients.of(place))
+        )
+        places[node.serial] = add(
+            kind="mapping",
+            symbol=", ".join(names.of((node.serial, i)) for i in range(len(y))) if several else names.of(place),
+            spec=_spec(y[0] if several else y),
+            serial=node.serial,
+            value=tuple(map(_plain, y)) if several else _plain(y),
+            gradient=g,
+            mapping=node.mapping,
+            static=node.static,
+            inputs=tuple(inputs),
+            origin=origin_of(node),
+            scope=node.scope,
+        )
+    return boxes, places[owner(root).serial]
+
+
+def argument_name(mapping: Mapping, position: int, count: int) -> str:
+    """Return what a mapping calls its input; the last name stands for all that are left.
+
+    >>> import pullback as pb
+    >>> argument_name(pb.multiply, 1, 2)
+    'b'
+    """
+    names = mapping.arguments
+    if count <= len(names) or position < len(names) - 1:
+        return names[position]
+    return f"{names[-1]}{position - len(names) + 2}"
+
+
+def _on_paths(nodes: list[Node], wanted: set[int]) -> list[Node]:
+    """Return the nodes that the wanted leaves or nodes lead to, and the wanted nodes themselves."""
+    reached = set(wanted)
+    for node in nodes:
+        if any(link is not None and owner(link).serial in reached for link in node.links):
+            reached.add(node.serial)
+    return [node for node in nodes if node.serial in reached]
+
+
+def _products(node: Node, xs: Any, y: Any, history: History, gradients: Cotangents | None) -> list[Any]:
+    """Return what the node's pullback sends back to each input.
+
+    To an input that only this node reads, that is the input's whole gradient; the pullback is run again only
+    where several contributions meet.
+    """
+    if gradients is None:
+        return [None] * len(xs)
+    links = node.links
+    readers = history.readers
+    if all(
+        link is None
+        or (len(readers[link.serial]) == 1 and not part_of(link) and link.serial not in gradients.replaced)
+        for link in links
+    ):
+        return [None if link is None else _plain(gradients.of_link(link)) for link in links]
+    g = gradients.of((node.serial, 0))
+    if y.__class__ is tuple:
+        g = tuple(gradients.of((node.serial, i)) for i in range(len(y)))
+        if all(part is None for part in g):
+            return [None] * len(xs)
+    elif g is None:
+        return [None] * len(xs)
+    needs = [link is not None for link in links]
+    return list(map(_plain, pulled(node.mapping, node.static, xs, y, g, needs)))
+
+
+def _parameters(nodes: list[Node]) -> set[int]:
+    """Return the serials of the leaves that belong to the modules that ran."""
+    outermost = {id(node.scope[0]): node.scope[0] for node in nodes if node.scope}
+    return {p._link.serial for module in outermost.values() for p in module.parameters() if p._link is not None}
+
+
+def _spec(x: Any) -> Spec:
+    return Spec(tuple(shape_of(x)), np.dtype(dtype_of(x)))
+
+
+def _plain(x: Any) -> Any:
+    """Return the array behind a value, or None when a transform hides it."""
+    while isinstance(x, Value):
+        payload = x._payload
+        x = payload.read() if isinstance(payload, Cell) else payload
+    return x if x is None or isinstance(x, np.ndarray) else np.asarray(x) if not isinstance(x, Spec) else None
+
+
+def _number(x: Any) -> str:
+    x = np.asarray(_plain(x))[()]
+    if x.dtype.kind == "f":
+        return f"{float(x):.6g}"
+    return str(x)
