@@ -42,6 +42,7 @@ from .stack import *
 from .trigonometric import *
 from .update import *
 from .update_adam import *
+from .update_lbfgs import *
 from .update_matrix import *
 
 space.furnish(

@@ -5,6 +5,7 @@ from .adam import *
 from .adam_relatives import *
 from .adaptive import *
 from .group import *
+from .lbfgs import *
 from .matrix import *
 from .optimizer import *
 from .schedule import *

@@ -30,7 +30,7 @@ class Optimizer:
     dynamic: tuple[str, ...] = ("lr", "initial_lr")
     """The settings that a traced step takes as inputs."""
 
-    structural = ("momentum", "amsgrad", "centered")
+    structural: tuple[str, ...] = ("momentum", "amsgrad", "centered")
     """The settings that decide which slots there are, so that they cannot be switched on later."""
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:

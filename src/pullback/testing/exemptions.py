@@ -23,6 +23,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("adafactor_update", "magnitudes"): SQUARES,
     ("adafactor_matrix_update", "magnitudes"): SQUARES,
     ("muon_update", "magnitudes"): SQUARES,
+    ("lbfgs_direction", "magnitudes"): "it divides by products of differences, which float32 cannot hold at 1e30",
     ("lion_update", "magnitudes"): LEARNING_RATE,
     ("adagrad_update", "magnitudes"): SQUARES,
     ("gru_slope", "magnitudes"): SLOPES,

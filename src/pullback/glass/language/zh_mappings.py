@@ -190,6 +190,7 @@ WORDS: dict[str, str] = {
     "lamb_update": "{p} 走一步 Adam，步长为 {lr} 乘以 {p} 自身的长度",
     "adafactor_update": "{p} 走一步，以每个梯度的大小为单位，步长与 {p} 成比例",
     "adafactor_matrix_update": "{p} 走一步，以梯度在每行的大小 {rows} 与每列的大小 {columns} 为单位",
+    "lbfgs_direction": "负梯度 {g} 乘以由 {steps} 与梯度的变化 {differences} 推出的海森矩阵之逆",
     "muon_update": "{p} 沿最接近累积梯度 {buffer} 的正交矩阵走一步，步长 {lr}",
     "adagrad_update": "{p} 走一步，步长 {lr}，每个元素以迄今全部梯度为单位",
     "rmsprop_update": "{p} 走一步，步长 {lr}，每个元素以近来的大小为单位",
@@ -258,8 +259,3 @@ KINKS: dict[str, str] = {
     "std": "所有元素相等处取 0",
     "norm": "在 0 处取 0，与 PyTorch 相同",
 }
-    "hardshrink": "在 ±lambd 处取 0，与 PyTorch 相同",
-    "softshrink": "在 ±lambd 处取 0，与 PyTorch 相同",
-    "threshold": "在阈值处取 0，与 PyTorch 相同",
-    "prelu": "在 0 处取负侧的斜率，与 PyTorch 相同",
-    "max_pool": "窗口中并列的元素由第一个得梯度，与 PyTorch 相同",
