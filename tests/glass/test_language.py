@@ -11,7 +11,7 @@ from pullback.glass.language import STRINGS, kink, language, locale_language, te
 
 KINKS = {name: m.kink for name, m in CATALOGUE.items() if m.kink is not None}
 ENGLISH_SENTENCE = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]{2,}){3,}")
-CODE = re.compile(r"`[^`]*`|<[^>]*>|\{[^{}]*\}|pip install \S+|--\S+")
+CODE = re.compile(r"`[^`]*`|\b\w+_\w+\b|<[^>]*>|\{[^{}]*\}|pip install \S+|--\S+")
 
 
 def fields(template):

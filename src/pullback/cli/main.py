@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from ..train.runs import package_version
+from .explain import explain
+from .graph import graph
 from .options import BadInput, Group, language
 from .train import train
 from .words import words_of
@@ -48,7 +50,8 @@ def main() -> None:
     """The command line of pullback."""
 
 
-main.add_command(train)
+for command in (train, explain, graph):
+    main.add_command(command)
 
 
 def _print_error(error: click.ClickException) -> None:

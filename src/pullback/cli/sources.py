@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..data import load_digits, load_idx_folder, random_split, read_csv
 
-__all__ = ["Source", "read_source"]
+__all__ = ["Source", "read_again", "read_source"]
 
 Arrays = tuple[NDArray[Any], NDArray[Any]]
 TRAIN_SHARE = 0.8
@@ -24,7 +24,8 @@ class Source:
 
     ``train``, ``test``: features of shape (n, inputs), and labels of shape (n,) (int64) or values of shape
     (n, 1). ``classes``: the names of the classes, None for values. ``inputs``: what the features were
-    scaled with, x ↦ (x − mean)/std; ``target``: the same for values, None for labels.
+    scaled with, x ↦ (x − mean)/std; ``target``: the same for values, None for labels. ``features`` and
+    ``column``: the names of a CSV file's columns, and of the one that is predicted.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Source:
     inputs: dict[str, Any]
     target: dict[str, Any] | None
     features: list[str] | None = None
+    column: str | None = None
 
     @property
     def width(self) -> int:
@@ -55,6 +57,7 @@ class Source:
             "train_items": len(self.train[0]),
             "test_items": len(self.test[0]),
             "features": self.features,
+            "column": self.column,
             "classes": self.classes,
             "inputs": self.inputs,
             "target": self.target,
@@ -79,6 +82,24 @@ def read_source(
             raise ValueError(words["error.target"])
         return _read_csv(Path(place), target, task, dtype, seed)
     raise ValueError(words["error.data"].format(value=data))
+
+
+def read_again(config: dict[str, Any], words: Mapping[str, str], place: str) -> Source:
+    """Read the data that a run was trained on, split and scaled as they were then.
+
+    ``config``: the run's configuration, from the file ``place``. Raises ValueError for one that does not say
+    what is needed, and the readers' errors.
+    """
+    data, training = config["data"], config["training"]
+    kind, source, column, dtype = (*map(data.get, ("kind", "source", "column")), config["network"]["dtype"])
+    seed = training.get("seed")
+    if not (kind in ("digits", "idx", "csv") and isinstance(source, str) and isinstance(seed, int)):
+        raise ValueError(words["error.data_again"].format(place=place))
+    if kind == "csv" and not isinstance(column, str):
+        raise ValueError(words["error.data_again"].format(place=place))
+    named = "digits" if kind == "digits" else f"{kind}:{source}"
+    task = None if kind != "csv" else "regression" if data.get("classes") is None else "classification"
+    return read_source(named, words, target=column, task=task, dtype=dtype, seed=seed)
 
 
 def _read_digits(dtype: str) -> Source:
@@ -144,6 +165,7 @@ def _read_csv(path: Path, target: str, task: Any, dtype: str, seed: int) -> Sour
         inputs=inputs,
         target=scaling,
         features=list(table.feature_names),
+        column=target,
     )
 
 

@@ -10,7 +10,7 @@ from .formula import to_unicode
 from .language import text
 from .receipt import Group, Local, Origin, Quantity, Receipt, Row, Step
 
-__all__ = ["render"]
+__all__ = ["place", "render", "shaped", "signed"]
 
 MOST_ROWS = 8
 FOLD_FROM = 12
@@ -121,11 +121,11 @@ class _Text:
         by_serial = {step.serial: step for step in self.r.steps}
         if self.r.rows_are == "paths":
             way = " ← ".join(self.value_name(by_serial[s]) for s in row.path if s in by_serial)
-            product = " · ".join(_factor(f) for f in row.factors)
+            product = " · ".join(signed(f) for f in row.factors)
             shown = f"{way} ← {self.r.wrt.symbol}"
         else:
             shown = f"{row.output.symbol} ← {self.r.wrt.symbol}"
-            product = f"{_factor(row.incoming)} · {_factor(row.local)}"
+            product = f"{signed(row.incoming)} · {signed(row.local)}"
         share = "" if row.share is None else f"{100 * row.share:.0f} %"
         return [f"{i}.", shown, product, f"= {shown_number(row.product)}", share]
 
@@ -202,7 +202,7 @@ class _Text:
             parts.append(number)
         sent = f"∂{self.r.loss.name}/∂{local.input.symbol}"
         g = step.incoming if step.hook is None else step.hook
-        carried = f"{_factor(g)} · {_factor(local.number)} = {shown_number(local.product)}"
+        carried = f"{signed(g)} · {signed(local.number)} = {shown_number(local.product)}"
         return [mark, " = ".join(parts), self.say("step.carries", name=sent, product=carried)]
 
     def check(self) -> Iterator[str]:
@@ -294,7 +294,8 @@ def _pieces(line: str) -> Iterator[str]:
     yield piece
 
 
-def _factor(x: float | None) -> str:
+def signed(x: float | None) -> str:
+    """Return a number as a factor: in parentheses when it is negative."""
     shown = shown_number(x)
     return f"({shown})" if shown.startswith("−") else shown
 
@@ -305,5 +306,7 @@ def shaped(q: Quantity) -> str:
 
 
 def place(origin: Origin) -> str:
-    """Return file and line, the file by its last name."""
+    """Return file and line, the file by its last name; of a typed expression, the part of it."""
+    if origin.file.startswith('"'):
+        return origin.text
     return f"{os.path.basename(origin.file)}:{origin.line}"

@@ -8,6 +8,28 @@ WORDS = {
         "DATA is `digits` (1,797 handwritten digits that come with pullback), `idx:FOLDER` (MNIST, or data in "
         "the same four files), or `csv:FILE` with --target."
     ),
+    "help.explain": (
+        "Say why each gradient of EXPR, or of the RUN's loss, is what it is.\n\n"
+        'EXPR is an expression such as "(x**2 + x*y) * y**3", with --at x=1 --at y=2; RUN is a folder that '
+        "`pullback train` left. What is printed is the account of each gradient: every factor and every sum, "
+        "checked with finite differences."
+    ),
+    "help.graph": (
+        "Draw how EXPR, or the RUN's loss, is computed, and how its gradient goes back.\n\n"
+        "Without further options a Mermaid flowchart is printed. --html writes a page to explore; --serve opens it "
+        "with the engine behind it: edit a number, and see everything change."
+    ),
+    "help.at": "A value for a name of the expression: x=1.5 or w=[[1, 2], [3, 4]]. Once per name.",
+    "help.wrt": "Whose gradient: x, or an element such as w[0,2]. May be repeated; by default all.",
+    "help.items": "How many training items of the run are used. By default its batch size.",
+    "help.steps": "Show every step, with nothing folded.",
+    "help.json": "Print JSON.",
+    "help.html": "Write an HTML file that needs nothing else.",
+    "help.svg": "Write an SVG picture.",
+    "help.mermaid": "Print a Mermaid flowchart.",
+    "help.dot": "Print a Graphviz digraph.",
+    "help.serve": "Serve the page on 127.0.0.1, for this machine only, until Ctrl-C.",
+    "help.port": "Port of --serve. By default a free one.",
     "help.version": "Show the version and leave.",
     "help.help": "Show this text and leave.",
     "help.target": "The column of the CSV file that is to be predicted.",
@@ -76,6 +98,7 @@ WORDS = {
     "error.data": "expected digits, idx:FOLDER or csv:FILE; got {value!r}",
     "error.target": "a CSV file needs --target COLUMN, the column that is to be predicted",
     "error.target_unused": "--{option} is for csv:FILE only, the data are {value!r}",
+    "error.data_again": "{place}: does not say which data the run was trained on",
     "error.momentum": "--momentum is for sgd and rmsprop; {optimizer} has none",
     "error.no_file": "{path}: there is no such file or folder",
     "error.kept": "the weights of before the failing step are in {folder}",

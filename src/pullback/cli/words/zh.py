@@ -8,6 +8,27 @@ WORDS = {
         "DATA 可以是 `digits`（随 pullback 附带的 1,797 个手写数字）、`idx:文件夹`（MNIST，或同样四个文件的数据），"
         "或者 `csv:文件`（配合 --target）。"
     ),
+    "help.explain": (
+        "说明 EXPR（或 RUN 的损失）的每个梯度为何是这个值。\n\n"
+        'EXPR 是一个表达式，例如 "(x**2 + x*y) * y**3"，配合 --at x=1 --at y=2；RUN 是 `pullback train` 留下的文件夹。'
+        "打印的是每个梯度的账目：每个因子、每个求和，并用有限差分检验。"
+    ),
+    "help.graph": (
+        "画出 EXPR（或 RUN 的损失）如何计算、梯度如何传回。\n\n"
+        "不加其他选项时打印 Mermaid 流程图。--html 写出可以探索的页面；"
+        "--serve 打开由引擎支持的页面：修改一个数，看一切随之变化。"
+    ),
+    "help.at": "表达式中一个名称的值：x=1.5 或 w=[[1, 2], [3, 4]]。每个名称一次。",
+    "help.wrt": "谁的梯度：x，或一个元素如 w[0,2]。可以重复；默认全部。",
+    "help.items": "使用该运行的多少个训练样本。默认为其批大小。",
+    "help.steps": "显示每一步，不折叠。",
+    "help.json": "打印 JSON。",
+    "help.html": "写出一个不依赖其他文件的 HTML 文件。",
+    "help.svg": "写出 SVG 图。",
+    "help.mermaid": "打印 Mermaid 流程图。",
+    "help.dot": "打印 Graphviz 图。",
+    "help.serve": "在 127.0.0.1 上提供页面，仅限本机，直到按下 Ctrl-C。",
+    "help.port": "--serve 的端口。默认选一个空闲端口。",
     "help.version": "显示版本并退出。",
     "help.help": "显示本说明并退出。",
     "help.target": "CSV 文件中要预测的列。",
@@ -76,6 +97,7 @@ WORDS = {
     "error.data": "应为 digits、idx:文件夹 或 csv:文件；得到 {value!r}",
     "error.target": "CSV 文件需要 --target 列名，即要预测的列",
     "error.target_unused": "--{option} 只用于 csv:文件，当前数据为 {value!r}",
+    "error.data_again": "{place}：没有说明该运行用的是哪些数据",
     "error.momentum": "--momentum 只用于 sgd 和 rmsprop；{optimizer} 没有动量",
     "error.no_file": "{path}：没有这个文件或文件夹",
     "error.kept": "出错那一步之前的权重保存在 {folder}",

@@ -46,4 +46,24 @@ STRINGS: dict[str, str] = {
     "serve.name": "there is no input {name!r} that could be changed",
     "serve.index": "{name} has no element {index}",
     "serve.fails": "this cannot be computed: {why}",
+    # receipts as a page
+    "sheet.gradients": "gradients",
+    # choices that exclude each other
+    "command.one_form": "expected one of --mermaid, --dot and --json",
+    "command.port": "--port is for --serve",
+    # the commands
+    "command.at": "--at {given}: expected NAME=VALUE, such as x=1.5 or w=[[1, 2], [3, 4]]",
+    "command.value": "--at {name}: expected a number, or lists of numbers of one length, got {value}",
+    "command.finite": "--at {name}: expected numbers that are finite in {dtype}",
+    "command.size": "--at {name}: {count} elements, more than {most}",
+    "command.twice": "--at gives a name more than one value",
+    "command.taken": "--at {name}: {name} is the name of a function",
+    "command.unused": "--at {name}: the expression does not name {name}; it names {names}",
+    "command.array": "the value has the shape {shape}; explain one number, such as sum({expression})",
+    "command.no_folder": "there is no folder {folder}; and for an expression, --at {name}=… is missing",
+    "command.run_option": "{option} is for expressions; a run brings its own data",
+    "command.expression_option": "{option} is for the folder of a run, and {folder} is none",
+    "command.wrt": "--wrt {name}: there is no such input; there are {names}",
+    "command.index": "--wrt {element}: no such element in the shape {shape}",
+    "command.written": "written: {file}",
 }

@@ -46,4 +46,24 @@ STRINGS: dict[str, str] = {
     "serve.name": "没有可以修改的输入 {name!r}",
     "serve.index": "{name} 没有元素 {index}",
     "serve.fails": "无法计算：{why}",
+    # receipts as a page
+    "sheet.gradients": "各个梯度",
+    # choices that exclude each other
+    "command.one_form": "--mermaid、--dot 和 --json 只能选一个",
+    "command.port": "--port 需要与 --serve 一起使用",
+    # the commands
+    "command.at": "--at {given}：应为 名称=值，例如 x=1.5 或 w=[[1, 2], [3, 4]]",
+    "command.value": "--at {name}：应为一个数，或长度一致的数的列表，得到的是 {value}",
+    "command.finite": "--at {name}：应为在 {dtype} 中有限的数",
+    "command.size": "--at {name}：有 {count} 个元素，超过上限 {most}",
+    "command.twice": "--at 给同一个名称赋了多个值",
+    "command.taken": "--at {name}：{name} 是函数名",
+    "command.unused": "--at {name}：表达式中没有 {name}；其中的名称有 {names}",
+    "command.array": "值的形状是 {shape}；请解释一个数，例如 sum({expression})",
+    "command.no_folder": "没有文件夹 {folder}；若是表达式，则缺少 --at {name}=…",
+    "command.run_option": "{option} 用于表达式；运行自带数据",
+    "command.expression_option": "{option} 用于运行文件夹，而 {folder} 不是",
+    "command.wrt": "--wrt {name}：没有这个输入；可选的有 {names}",
+    "command.index": "--wrt {element}：形状 {shape} 中没有这个元素",
+    "command.written": "已写入：{file}",
 }

@@ -1,0 +1,47 @@
+"""`pullback explain`: why the gradients of an expression, or of a trained run, are what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..core.errors import PullbackError
+from ..glass.explain import explain as receipt_of
+from ..glass.language import text
+from ..glass.sheet import to_sheet
+from .options import BadInput, Command, language_option, option
+from .program import program_options, read_program
+
+__all__ = ["explain"]
+
+
+@click.command(cls=Command, help="help.explain")
+@program_options
+@option("--wrt", multiple=True, metavar="NAME")
+@option("--steps", is_flag=True)
+@option("--json", "as_json", is_flag=True)
+@option("--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@language_option
+def explain(wrt: tuple[str, ...], steps: bool, as_json: bool, html: Path | None, lang: str, **given: Any) -> None:
+    """Print, or write, the receipts of the gradients that are asked for."""
+    try:
+        program = read_program(**given, lang=lang)
+        elements = program.elements(wrt)
+        value = program.compute()
+        value.backward(retain_graph=True)
+        names = program.names(value)
+        receipts = [receipt_of(value, names[e.name], index=e.index, names=names, lang=lang) for e in elements]
+        if html is not None:
+            html.write_text(to_sheet(program.title, receipts, lang), encoding="utf-8")
+    except (PullbackError, ValueError, OSError) as error:
+        raise BadInput(str(error)) from None
+    if as_json:
+        data = {"program": program.title, "receipts": [receipt.to_dict() for receipt in receipts]}
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
+    elif html is not None:
+        click.echo(text("command.written", lang, file=html))
+    else:
+        click.echo("\n".join(receipt.text(lang, all_steps=steps) for receipt in receipts), nl=False)

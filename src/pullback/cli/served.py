@@ -1,0 +1,44 @@
+"""A program behind its page: an edit changes a leaf, and the engine computes everything again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..glass.drawing import Drawing
+from ..glass.graph import graph
+from ..transforms import keep_values
+from .program import Program
+
+__all__ = ["Served"]
+
+
+class Served:
+    """What `glass.serve.Server` asks: the page of a program, and what an edit makes of it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.drawing = self._draw()
+
+    def page(self) -> str:
+        """The page with the numbers of now."""
+        return self.drawing.to_html("edit")
+
+    def edit(self, name: str, index: tuple[int, ...], value: float) -> dict[str, Any]:
+        """Set an element of a leaf, and return the drawing of what follows.
+
+        Raises KeyError for a name that there is not, IndexError for an element, and the engine's errors, after
+        which the leaf is what it was.
+        """
+        before = self.program.leaves[name].numpy().copy()
+        self.program.change(name, index, value)
+        try:
+            self.drawing = self._draw()
+        except Exception:
+            self.program.leaves[name].assign_(before)
+            raise
+        return self.drawing.to_dict()
+
+    def _draw(self) -> Drawing:
+        with keep_values():
+            value = self.program.compute()
+        return graph(value, names=self.program.names(value), lang=self.program.lang)
