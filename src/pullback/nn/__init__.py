@@ -2,6 +2,7 @@
 
 from . import functional, init
 from .activation import *
+from .attention import *
 from .batchnorm import *
 from .cells import *
 from .clipping import *
@@ -20,6 +21,8 @@ from .losses import (
 )
 from .module import *
 from .parameter import *
+from .position import *
 from .rectifier import *
 from .recurrent import *
 from .stateless import *
+from .transformer import *

@@ -31,6 +31,7 @@ from ..mappings import (
     tanhshrink,
     threshold,
 )
+from .attention import scaled_dot_product_attention
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from .losses import (
     binary_cross_entropy,
@@ -80,6 +81,7 @@ __all__ = [
     "relu6",
     "rms_norm",
     "rrelu",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
