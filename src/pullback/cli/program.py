@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from .. import nn
 from ..glass.expression import CONSTANTS, Expression, ExpressionError, functions, parse_expression
 from ..glass.language import text
+from ..glass.typed import Place, place_nodes
 from ..tensor import Tensor, tensor
 from ..train.runs import CONFIG, load_run
 from .options import option
@@ -49,10 +50,11 @@ class Program:
     leaves: dict[str, Tensor]
     compute: Callable[[], Tensor]
     lang: str
+    constants: dict[str, Tensor] = field(default_factory=dict)
 
     def names(self, value: Tensor) -> dict[str, Tensor]:
-        """What the leaves and the result are called."""
-        return {**self.leaves, self.result: value}
+        """What the leaves, the constants and the result are called."""
+        return {**self.constants, **self.leaves, self.result: value}
 
     def change(self, name: str, index: tuple[int, ...], value: float) -> None:
         """Set an element of a leaf. Raises KeyError for a name that there is not, IndexError for an element."""
@@ -181,4 +183,12 @@ def _read_run(folder: Path, items: int | None, lang: str) -> Program:
     y = tensor(targets[:count])
     loss = nn.MSELoss() if source.classes is None else nn.CrossEntropyLoss()
     leaves = {**dict(run.model.named_parameters()), "x": x}
-    return Program(str(folder), "loss", leaves, lambda: loss(run.model(x), y), lang)
+    name = "target" if source.classes is None else "labels"
+    title = str(folder)
+
+    def compute() -> Tensor:
+        value: Tensor = loss(run.model(x), y)
+        place_nodes(value, [], Place(title, 0, title))
+        return value
+
+    return Program(title, "loss", leaves, compute, lang, {name: y})

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..transforms.node import Leaf, Node, Part
 
-__all__ = ["Place", "extent", "place_nodes", "sign_of"]
+__all__ = ["Place", "extent", "place_nodes", "place_of", "sign_of"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Place:
 
     @property
     def co_filename(self) -> str:
-        """What stands for the file's name: the expression in quotation marks."""
-        return f'"{self.text}"'
+        """What stands for the file's name: the expression in quotation marks, without what separates folders."""
+        return f'"{self.text}"'.replace("/", "∕")
 
     @property
     def co_firstlineno(self) -> int:
@@ -57,6 +57,11 @@ def place_nodes(value: Any, inputs: list[Any], place: Place) -> None:
         known.add(id(link))
         node.code, node.lasti = place, -1  # type: ignore[assignment]
         waiting += node.links
+
+
+def place_of(node: Node) -> str:
+    """Return the part of an expression that made a node; of a program, file and line with its text."""
+    return node.code.part if isinstance(node.code, Place) else node.place
 
 
 def extent(text: str, node: ast.AST) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from .history import origin_of
 from .receipt import Reason
 from .slopes import broadcast_element, parts, pushed, readers_of_element, unit
 from .symbols import Word, number, written
+from .typed import place_of
 
 __all__ = ["why_zero"]
 
@@ -54,7 +55,7 @@ def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str
         lang,
         name=name,
         mapping=node.mapping.name if node is not None else "",
-        place=node.place if node is not None else "",
+        place=place_of(node) if node is not None else "",
     )
     return Reason(
         cause.code,
