@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from .transforms.reverse import TAPE
 __all__ = ["load", "load_metadata", "save"]
 
 _TREE, _CHECKSUM = "pullback.tree", "pullback.sha256"
-_DTYPES = ("bool", *(f"{kind}int{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)))
-_DTYPES += ("float16", "float32", "float64")
+_SIZES = (8, 16, 32, 64)
+_DTYPES = {"bool": "BOOL"} | {f"{kind}int{n}": f"{kind.upper() or 'I'}{n}" for kind in ("", "u") for n in _SIZES}
+_DTYPES |= {"float16": "F16", "float32": "F32", "float64": "F64"}
 
 
 class FileError(PullbackError, ValueError):
@@ -49,15 +51,7 @@ def save(path: str | os.PathLike[str], contents: Any, metadata: dict[str, str] |
     >>> net.load_state_dict(pb.load(path))
     Loaded(missing_keys=[], unexpected_keys=[])
     """
-    from safetensors.numpy import save as to_bytes
-
-    state_dict = getattr(contents, "state_dict", None)
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    tree = _plain(state_dict() if callable(state_dict) else contents, "", arrays)
-    header = dict(_checked_metadata(metadata))
-    header[_TREE] = json.dumps(tree, ensure_ascii=True, separators=(",", ":"))
-    header[_CHECKSUM] = _checksum(arrays, header)
-    _write(Path(path), to_bytes(arrays, metadata=header))
+    _write(Path(path), encoded(contents, metadata))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -89,6 +83,34 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the metadata that was given to `save`, after the same checks as `load`."""
     _, header = _read(Path(path))
     return {name: text for name, text in header.items() if name not in (_TREE, _CHECKSUM)}
+
+
+def encoded(contents: Any, metadata: dict[str, str] | None = None) -> list[bytes | memoryview]:
+    """The bytes of the file that `save` writes, in pieces: the header, and each array's own memory, uncopied."""
+    state_dict = getattr(contents, "state_dict", None)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    tree = _plain(state_dict() if callable(state_dict) else contents, "", arrays)
+    header = dict(_checked_metadata(metadata))
+    header[_TREE] = json.dumps(tree, ensure_ascii=True, separators=(",", ":"))
+    header[_CHECKSUM] = _checksum(arrays, header)
+    return _laid_out(arrays, header)
+
+
+def decoded(content: bytes | bytearray, path: Path) -> Any:
+    """The contents of a file that `encoded` made and whose bytes have been verified; arrays are NumPy's own.
+
+    Raises ValueError naming ``path`` for anything else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    try:
+        arrays = from_bytes(bytes(content))
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(bytes(content[8 : 8 + size]))["__metadata__"]
+        return _rebuilt(json.loads(header[_TREE]), arrays, leaf=lambda a: a[()])
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FileError(f"load: {path} is not what pullback.save writes: {type(error).__name__}: {error}") from None
 
 
 # ----------------------------------------------------------------------------------------- containers
@@ -129,18 +151,20 @@ def _storable(x: Any, name: str) -> np.ndarray[Any, Any]:
         a = a.astype(a.dtype.newbyteorder("="))
     if a.dtype.name not in _DTYPES:
         raise TypeError(f"save: {name} has dtype {a.dtype}, which is not saved; expected one of {', '.join(_DTYPES)}")
-    return np.array(a, order="C")
+    return np.asarray(a, order="C")
 
 
-def _rebuilt(tree: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+def _rebuilt(
+    tree: Any, arrays: dict[str, np.ndarray[Any, Any]], leaf: Callable[[Any], Any] = lambda a: Tensor(TAPE, a[()])
+) -> Any:
     ((kind, x),) = tree.items()
     if kind == "array":
-        return Tensor(TAPE, arrays[x][()])
+        return leaf(arrays[x])
     if kind == "dict":
-        return {key: _rebuilt(value, arrays) for key, value in x}
+        return {key: _rebuilt(value, arrays, leaf) for key, value in x}
     if kind == "value":
         return x
-    items = [_rebuilt(value, arrays) for value in x]
+    items = [_rebuilt(value, arrays, leaf) for value in x]
     return items if kind == "list" else tuple(items)
 
 
@@ -178,13 +202,30 @@ def _checksum(arrays: dict[str, np.ndarray[Any, Any]], header: dict[str, str]) -
     return digest.hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def _laid_out(arrays: dict[str, np.ndarray[Any, Any]], metadata: dict[str, str]) -> list[bytes | memoryview]:
+    """A safetensors file in pieces: the length of the header, the header, the arrays; the widest dtypes first."""
+    header: dict[str, Any] = {"__metadata__": metadata}
+    pieces: list[bytes | memoryview] = []
+    end = 0
+    for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
+        a = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), copy=False)
+        begin, end = end, end + a.nbytes
+        header[name] = {"dtype": _DTYPES[arrays[name].dtype.name], "shape": a.shape, "data_offsets": (begin, end)}
+        if a.size:
+            pieces.append(a.reshape(-1).view(np.uint8).data)
+    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return [len(text).to_bytes(8, "little") + text, *pieces]
+
+
+def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Write to a file beside `path`, make sure that it is on the disk, and put it in the place of `path`."""
     path = Path(os.path.realpath(path))  # a link goes on pointing to the file
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         with open(part, "xb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
@@ -193,8 +234,13 @@ def _write(path: Path, content: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make sure that the names in a folder are on the disk, where the system can tell."""
     if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:

@@ -193,9 +193,11 @@ def test_callbacks_are_told_everything_in_order():
         ("on_epoch_begin", 1, 0),
         ("on_gradients", 1, 1),
         ("on_batch_end", 1, 1),
+        ("on_settled", 1, 1),
         ("on_gradients", 1, 2),
         ("on_batch_end", 1, 2),
         ("on_epoch_end", 1, 2),
+        ("on_settled", 1, 2),
         ("on_train_end", 1, 2),
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.value import Value
-from ..data import ArrayDataset, DataLoader, Subset
+from ..data import ArrayDataset, DataLoader, IterableDataset, Subset
 
 __all__ = ["as_loader", "first_bad_row", "inputs_and_target", "mark_last"]
 
@@ -26,9 +26,19 @@ def as_loader(
     Raises TypeError for anything else; the loader's own errors for an empty data set or a batch size below 1.
     """
     if isinstance(data, DataLoader):
-        if shuffle or not (data.shuffle or data.drop_last):
+        if shuffle:
             return data
-        return DataLoader(data.dataset, data.batch_size, collate_fn=data.collate_fn)
+        # A loader of its own: measuring must not move the position of the training's.
+        return DataLoader(
+            data.dataset,
+            data.batch_size,
+            seed=data.seed,
+            collate_fn=data.collate_fn,
+            transform=data.transform,
+            prefetch=data.prefetch,
+        )
+    if isinstance(data, IterableDataset):
+        return DataLoader(data, batch_size)
     if isinstance(data, (np.ndarray, Value)):
         data = (data,)
     if isinstance(data, tuple):

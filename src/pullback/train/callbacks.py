@@ -32,22 +32,41 @@ class Callback:
         """Before the first step."""
 
     def on_epoch_begin(self, trainer: Trainer) -> None:
-        """Before the first step of an epoch."""
+        """Before the first step of an epoch; when one is continued, ``trainer.state.batch`` is not 0."""
 
     def on_gradients(self, trainer: Trainer) -> None:
-        """After the gradients of a step are there and before the parameters change."""
+        """After the gradients of a step are there (clipped, if that is wanted) and before the parameters change."""
 
     def on_batch_end(self, trainer: Trainer) -> None:
-        """After each step."""
+        """After each batch."""
+
+    def on_validation(self, trainer: Trainer, figures: dict[str, float]) -> None:
+        """After each measurement on the validation data, in the middle of an epoch or at its end."""
 
     def on_epoch_end(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """After an epoch and its validation. What is added to ``record`` stands in the history."""
+        """After an epoch and its validation. What is added to ``record`` stands in the history.
+
+        Also after an epoch that was cut short: ``record["complete"]`` is False then, and only then there.
+        """
+
+    def on_settled(self, trainer: Trainer) -> None:
+        """When all that belongs to a step is done, or all that belongs to an epoch after its last step.
+
+        The moment for a checkpoint: what is captured here is enough to go on from.
+        """
 
     def on_interrupt(self, trainer: Trainer) -> None:
         """After the step during which Ctrl-C was pressed."""
 
     def on_train_end(self, trainer: Trainer) -> None:
         """At the end, also when an error ends the training."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, strings, arrays, lists and dictionaries of them."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken; called before `on_train_begin`, when a checkpoint has one."""
 
 
 class GradientHealth(Callback):
@@ -80,7 +99,8 @@ class GradientHealth(Callback):
 class JSONLines(Callback):
     """Writes each epoch's record as one line of JSON as soon as it is there, and a last line at the end.
 
-    ``path``: a file that must not exist yet. `History.read` reads it.
+    ``path``: a file that must not exist yet; when a training is continued, it is written anew up to the epoch
+    that is continued. `History.read` reads it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -88,7 +108,10 @@ class JSONLines(Callback):
         self._file: IO[str] | None = None
 
     def on_train_begin(self, trainer: Trainer) -> None:
-        self._file = open(self.path, "x", encoding="utf-8")  # noqa: SIM115  # closed by on_train_end
+        if trainer.state.resumed:
+            trainer.history.write(self.path, end=False)
+        mode = "a" if trainer.state.resumed else "x"
+        self._file = open(self.path, mode, encoding="utf-8")  # noqa: SIM115  # closed by on_train_end
 
     def on_epoch_end(self, trainer: Trainer, record: dict[str, Any]) -> None:
         self._write(record)

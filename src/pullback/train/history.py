@@ -67,14 +67,15 @@ class History:
 
         return draw(self, path, title)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write ``metrics.jsonl``: one JSON object per line and epoch, then one with ``interrupted``.
+    def write(self, path: str | os.PathLike[str], *, end: bool = True) -> None:
+        """Write ``metrics.jsonl``: one JSON object per line and epoch, then (with ``end``) one with ``interrupted``.
 
         The file appears complete or not at all. What is no number in JSON (NaN, infinity) is written as text.
         """
         target = Path(path)
         part = target.with_name(f".{target.name}.part")
-        part.write_text("".join(json_line(record) for record in [*self.epochs, self._end()]), encoding="utf-8")
+        records = [*self.epochs, self._end()] if end else self.epochs
+        part.write_text("".join(json_line(record) for record in records), encoding="utf-8")
         os.replace(part, target)
 
     @classmethod
@@ -118,6 +119,8 @@ def json_line(record: Record) -> str:
 def _to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _to_json(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
@@ -126,4 +129,6 @@ def _to_json(value: Any) -> Any:
 def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _from_json(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_from_json(part) for part in value]
     return float(value) if value in ("nan", "inf", "-inf") else value

@@ -34,6 +34,17 @@ class Metric:
         """The figure so far; NaN before the first batch."""
         raise NotImplementedError(f"{type(self).__name__} must define result(self)")
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was added up, for a checkpoint in the middle of an epoch: by default all attributes.
+
+        They must be what `pullback.save` takes: numbers, strings, arrays, lists and dictionaries of them.
+        """
+        return dict(vars(self))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        vars(self).update(state_dict)
+
 
 class Accuracy(Metric):
     r"""The share of right answers, $\frac1n\sum_i [\hat y_i = y_i]$.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,36 +14,23 @@ from numpy.typing import NDArray
 
 from ..core.errors import ShapeError
 from ..core.spec import ndim_of, shape_of
+from ..data import DataLoader
 from ..nn import BCEWithLogitsLoss
 from ..tensor import Tensor
 from ..transforms import no_grad
+from .accumulation import Accumulation, check_settings, clip
 from .batches import as_loader, inputs_and_target, mark_last
 from .callbacks import Callback
 from .diagnosis import NonFiniteError, explain_data, explain_gradients, explain_loss
 from .history import History
 from .interrupt import Interruptible
 from .metrics import MeanLoss, Metric, named_metric, results
+from .modes import evaluating, keeping_modes
 from .progress import progress_callback
+from .resume import find, restore
+from .state import Plan, TrainerState
 
-__all__ = ["Trainer", "TrainerState"]
-
-
-@dataclass
-class TrainerState:
-    """Where a training is. ``epoch`` and ``batch`` count from 1; ``batches`` is None where it is not known."""
-
-    epochs: int
-    epoch: int = 0
-    batch: int = 0
-    batches: int | None = None
-    is_last_batch: bool = False
-    metrics: list[Metric] = field(default_factory=list)
-    stopped: bool = False
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The loss and the metrics of the epoch so far."""
-        return results(self.metrics)
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -87,6 +74,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.history = History()
         self.state = TrainerState(epochs=0)
+        self.batches: Iterable[Any] = ()
         self._threshold = 0.0 if isinstance(loss, BCEWithLogitsLoss) else 0.5
         self._metrics = None if metrics == "auto" else [named_metric(m, threshold=self._threshold) for m in metrics]
         shown = progress_callback(progress)
@@ -102,6 +90,14 @@ class Trainer:
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        each_step: Sequence[Any] = (),
+        each_epoch: Sequence[Any] = (),
+        validate_every: int = 1,
+        validate_every_steps: int | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train for a number of epochs and return what happened.
 
@@ -110,29 +106,43 @@ class Trainer:
         that is no loader. ``validation``: data to be measured after each epoch, or a dictionary of several by
         name; the name begins those figures' names in the history ("validation" for one).
 
-        Ctrl-C ends the training after the current step: what was learnt stays, and the history is marked
-        ``interrupted``. A second Ctrl-C raises KeyboardInterrupt.
+        ``accumulate``: how many batches make one step; see `Accumulation`. ``clip_norm`` and ``clip_value`` bound
+        the gradients of a step. ``each_step`` and ``each_epoch``: schedules whose ``step()`` is called so often.
+        ``validate_every``: epochs from one validation to the next (the last epoch always has one);
+        ``validate_every_steps``: steps from one to the next within an epoch, which go to the record's ``checks``.
+
+        ``resume``: a checkpoint, or a folder of them of which the newest whole one is taken; from an empty folder
+        the training begins at the beginning. With the same program, data and settings it goes on bit for bit as
+        if it had not been interrupted; ``epochs`` counts those before too.
+
+        Ctrl-C ends the training after the current step (and, after an epoch's last one, its validation): what was
+        learnt stays, and the history is marked ``interrupted``. A second Ctrl-C raises KeyboardInterrupt.
 
         Raises NonFiniteError, before the parameters change, when a loss or gradient is NaN or infinite;
-        ValueError for ``epochs`` below 0; the data's, the model's and the loss' own errors.
+        ValueError for ``epochs`` below 0 and a checkpoint of another training; CheckpointError for a damaged one;
+        the data's, the model's and the loss' own errors.
         """
         if epochs < 0:
             raise ValueError(f"epochs: expected 0 or more, got {epochs}")
-        batches = as_loader(data, batch_size=batch_size, shuffle=shuffle, seed=seed)
-        checks = _named_data(validation, batch_size)
+        counts = {"validate_every": validate_every, "validate_every_steps": validate_every_steps}
+        check_settings(accumulate=accumulate, clip_norm=clip_norm, clip_value=clip_value, **counts)
+        self.batches = as_loader(data, batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self._plan = Plan(
+            Accumulation(accumulate, self._summed), clip_norm, clip_value, tuple(each_step), tuple(each_epoch),
+            _named_data(validation, batch_size), validate_every, validate_every_steps,
+        )  # fmt: skip
         self.history = History()
-        self.state = state = TrainerState(epochs, batches=_length(batches))
+        names = tuple(self._plan.validation)
+        self.state = state = TrainerState(epochs, batches=_length(self.batches), validation=names)
+        if resume is not None:
+            self._resume(resume)
         try:
             self._tell("on_train_begin")
-            with _keeping_modes(self.model), Interruptible() as interrupt:
-                while state.epoch < epochs and not (state.stopped or interrupt.requested):
-                    state.epoch += 1
-                    record = self._train_epoch(batches, interrupt)
-                    if state.is_last_batch:
-                        for name, loader in checks.items():
-                            record |= self._check(name, loader, interrupt)
-                    self._tell("on_epoch_end", record)
-                    self.history.append(record)
+            with keeping_modes(self.model), Interruptible() as interrupt:
+                while not (state.at_epoch_end and state.epoch >= epochs) and not (
+                    state.stopped or interrupt.requested
+                ):
+                    self._run_epoch(interrupt)
                 if interrupt.requested:
                     self.history.interrupted = True
                     self._tell("on_interrupt")
@@ -146,10 +156,7 @@ class Trainer:
         Every item counts once, whatever the loader's shuffling and ``drop_last``.
         Raises NonFiniteError if the data hold NaN or infinite numbers.
         """
-        loader = as_loader(data, batch_size=batch_size, shuffle=False)
-        figures = self._measure(loader)
-        assert figures is not None  # only an interrupt makes it None
-        return figures
+        return self._measure(as_loader(data, batch_size=batch_size, shuffle=False))
 
     def predict(self, data: Any, *, batch_size: int = 256) -> NDArray[Any]:
         """The model's outputs for ``data``, shape (n, …), in the order of the data.
@@ -158,7 +165,7 @@ class Trainer:
         """
         loader = as_loader(data, batch_size=batch_size, shuffle=False)
         outputs = []
-        with _evaluating(self.model), no_grad():
+        with evaluating(self.model), no_grad():
             for batch in loader:
                 inputs = [batch] if not isinstance(batch, (tuple, list)) else batch[: max(1, len(batch) - 1)]
                 outputs.append(np.asarray(self.model(*inputs)))
@@ -170,48 +177,106 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------- one epoch
 
-    def _train_epoch(self, batches: Iterable[Any], interrupt: Interruptible) -> dict[str, Any]:
-        state = self.state
-        state.batch, state.metrics = 0, []
+    def _run_epoch(self, interrupt: Interruptible) -> None:
+        """An epoch, or what is left of one, with its validation."""
+        state, plan = self.state, self._plan
+        if state.at_epoch_end:
+            state.epoch += 1
+            state.at_epoch_end = False
+            state.batch, state.metrics, state.checks, state.seconds = 0, [], [], 0.0
+        record = self._train_epoch(interrupt)
+        if state.is_last_batch:
+            if state.epoch % plan.validate_every == 0 or state.epoch == state.epochs:
+                record |= self._validate()
+            for schedule in plan.each_epoch:
+                schedule.step()
+        self._tell("on_epoch_end", record)
+        self.history.append(record)
+        if state.is_last_batch:
+            state.at_epoch_end = True
+            self._tell("on_settled")
+
+    def _train_epoch(self, interrupt: Interruptible) -> dict[str, Any]:
+        state, plan = self.state, self._plan
+        done, before, start = state.batch, state.seconds, time.perf_counter()
+        state.is_last_batch = False
         self.model.train()
         self._tell("on_epoch_begin")
-        start = time.perf_counter()
-        for batch, is_last in mark_last(batches):
+        for batch, is_last in mark_last(_after(self.batches, done)):
             state.batch += 1
             state.is_last_batch = is_last
             try:
-                self._step(*inputs_and_target(batch), batches)
+                stepped = self._step(*inputs_and_target(batch))
             except Exception as error:
                 error.add_note(f"raised by fit in {self._where()}")
                 raise
             self._tell("on_batch_end")
+            state.seconds = before + time.perf_counter() - start
+            if not stepped:
+                continue
+            if plan.validate_every_steps and state.step % plan.validate_every_steps == 0 and not is_last:
+                state.checks.append({"step": state.step, **self._validate()})
+            if not is_last:
+                self._tell("on_settled")
             if state.stopped or interrupt.requested:
                 break
-        if not state.batch:
-            raise ValueError("fit: data gave no batch")
+        if state.batch == done:
+            raise ValueError("fit: data gave no batch" if not done else "fit: no batch is left of the epoch to go on")
         record: dict[str, Any] = {"epoch": state.epoch, **state.figures}
         if hasattr(self.optimizer, "lr"):
             record["lr"] = float(self.optimizer.lr)
-        record["seconds"] = round(time.perf_counter() - start, 4)
+        record["seconds"] = round(state.seconds, 4)
+        if state.checks:
+            record["checks"] = state.checks
         if not state.is_last_batch:
             record |= {"complete": False, "batches": state.batch}
         return record
 
-    def _step(self, inputs: Sequence[Any], target: Any, batches: Any) -> None:
-        self.optimizer.zero_grad()
+    def _step(self, inputs: Sequence[Any], target: Any) -> bool:
+        """One batch; whether the parameters were changed."""
+        plan, state = self._plan, self.state
+        if not plan.accumulation.batches:
+            self.optimizer.zero_grad()
         outputs = self.model(*inputs)
         loss = self._loss_of(outputs, target)
         value = float(loss)
         if not np.isfinite(value):
             with no_grad():
-                raise NonFiniteError(explain_loss(value, f"in {self._where()}", inputs, target, outputs, self, batches))
-        loss.backward()
-        self._refuse_bad_gradients()
-        self._tell("on_gradients")
-        self.optimizer.step()
-        if not self.state.metrics:
-            self.state.metrics = self._fresh_metrics(target)
-        _count(self.state.metrics, value, outputs, target)
+                where = f"in {self._where()}"
+                raise NonFiniteError(explain_loss(value, where, inputs, target, outputs, self, self.batches))
+        plan.accumulation.weigh(loss, target).backward()
+        full = plan.accumulation.is_full(state.is_last_batch)
+        if full:
+            plan.accumulation.finish(self.model)
+            self._refuse_bad_gradients()
+            clip(self.model, plan.clip_norm, plan.clip_value)
+            self._tell("on_gradients")
+            self.optimizer.step()
+            state.step += 1
+            for schedule in plan.each_step:
+                schedule.step()
+        if not state.metrics:
+            state.metrics = self._fresh_metrics(target)
+        _count(state.metrics, value, outputs, target)
+        return full
+
+    def _resume(self, place: str | os.PathLike[str]) -> None:
+        """Put everything back as it was when the checkpoint was written."""
+        state = self.state
+        state.resumed = True
+        contents = find(place)
+        if contents is None:
+            return
+        training = restore(self, contents)
+        self.history = History(training["history"])
+        state.step, state.seconds, state.batch = training["step"], training["seconds"], training["batch"]
+        state.at_epoch_end = not state.batch
+        state.epoch = training["epochs_done"] + (not state.at_epoch_end)
+        state.checks = training["checks"]
+        if training["metrics"]:
+            state.metrics = self._fresh_metrics(names=[saved["name"] for saved in training["metrics"]])
+            for metric, saved in zip(state.metrics, training["metrics"], strict=True):
+                metric.load_state_dict(saved["state"])
 
     def _loss_of(self, outputs: Any, target: Any) -> Tensor:
         loss = self.loss(outputs, target)
@@ -235,10 +300,10 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------- measuring
 
-    def _measure(self, loader: Iterable[Any], interrupt: Interruptible | None = None) -> dict[str, float] | None:
-        """The figures on a data set; None if Ctrl-C came in between."""
+    def _measure(self, loader: Iterable[Any]) -> dict[str, float]:
+        """The figures on a data set."""
         metrics: list[Metric] = []
-        with _evaluating(self.model), no_grad():
+        with evaluating(self.model), no_grad():
             for batch in loader:
                 inputs, target = inputs_and_target(batch)
                 outputs = self.model(*inputs)
@@ -247,25 +312,35 @@ class Trainer:
                     raise NonFiniteError(f"the loss is {value} in an evaluation: {reason}")
                 metrics = metrics or self._fresh_metrics(target)
                 _count(metrics, value, outputs, target)
-                if interrupt is not None and interrupt.requested:
-                    return None
         if not metrics:
             raise ValueError("evaluate: data gave no batch")
         return results(metrics)
 
-    def _check(self, name: str, loader: Iterable[Any], interrupt: Interruptible) -> dict[str, float]:
-        figures = self._measure(loader, interrupt)
-        return {f"{name}_{figure}": value for figure, value in (figures or {}).items()}
+    def _validate(self) -> dict[str, float]:
+        """The figures on all validation data."""
+        found: dict[str, float] = {}
+        for name, loader in self._plan.validation.items():
+            found |= {f"{name}_{figure}": value for figure, value in self._measure(loader).items()}
+        if found:
+            self._tell("on_validation", found)
+        return found
 
-    def _fresh_metrics(self, target: Any) -> list[Metric]:
+    def _fresh_metrics(self, target: Any = None, names: Sequence[str] | None = None) -> list[Metric]:
+        """The metrics for such targets; or those that had these names, of which the first is the loss."""
         chosen = self._metrics
         if chosen is None:
-            integer = np.asarray(target).dtype.kind in "iub"
-            chosen = [named_metric("accuracy", threshold=self._threshold)] if integer else []
-        fresh = copy.deepcopy(chosen)
+            wanted = np.asarray(target).dtype.kind in "iub" if names is None else "accuracy" in names
+            chosen = [named_metric("accuracy", threshold=self._threshold)] if wanted else []
+        fresh = [MeanLoss(summed=self._summed), *copy.deepcopy(chosen)]
         for metric in fresh:
             metric.reset()
-        return [MeanLoss(summed=getattr(self.loss, "reduction", "mean") == "sum"), *fresh]
+        if names is not None and [metric.name for metric in fresh] != list(names):
+            raise ValueError(f"resume: the metrics were {list(names)}; now they are {[m.name for m in fresh]}")
+        return fresh
+
+    @property
+    def _summed(self) -> bool:
+        return getattr(self.loss, "reduction", "mean") == "sum"
 
     def _where(self) -> str:
         return f"epoch {self.state.epoch}, batch {self.state.batch}"
@@ -285,24 +360,6 @@ def _count(metrics: Sequence[Metric], loss: float, outputs: Any, target: Any) ->
         metric.update(predicted, wanted)
 
 
-@contextmanager
-def _keeping_modes(model: Any) -> Iterator[None]:
-    """At the end of the `with` statement each module has the mode again that it had at the beginning."""
-    before = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, training in before:  # outer modules first: `train` sets the mode of all inside, too
-            module.train(training)
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    with _keeping_modes(model):
-        model.eval()
-        yield
-
-
 def _named_data(validation: Any, batch_size: int) -> dict[str, Iterable[Any]]:
     if validation is None:
         return {}
@@ -314,4 +371,12 @@ def _named_data(validation: Any, batch_size: int) -> dict[str, Iterable[Any]]:
 
 
 def _length(batches: Any) -> int | None:
-    return len(batches) if hasattr(batches, "__len__") else None
+    try:
+        return len(batches)
+    except TypeError:  # a stream
+        return None
+
+
+def _after(batches: Iterable[Any], done: int) -> Iterable[Any]:
+    """The batches behind the first ``done`` ones of an epoch that is continued; a `DataLoader` skips them itself."""
+    return batches if isinstance(batches, DataLoader) else islice(batches, done, None)
