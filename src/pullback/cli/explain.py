@@ -30,8 +30,7 @@ def explain(wrt: tuple[str, ...], steps: bool, as_json: bool, html: Path | None,
     try:
         program = read_program(**given, lang=lang)
         elements = program.elements(wrt)
-        value = program.compute()
-        value.backward(retain_graph=True)
+        value = program.value()
         names = program.names(value)
         receipts = [receipt_of(value, names[e.name], index=e.index, names=names, lang=lang) for e in elements]
         if html is not None:

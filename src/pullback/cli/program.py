@@ -15,9 +15,10 @@ import numpy as np
 from .. import nn
 from ..glass.expression import CONSTANTS, Expression, ExpressionError, functions, parse_expression
 from ..glass.language import text
-from ..glass.typed import Place, place_nodes
+from ..glass.typed import Place, call_at
 from ..tensor import Tensor, tensor
 from ..train.runs import CONFIG, load_run
+from ..transforms import keep_values
 from .options import option
 from .sources import read_again
 from .words import words_of
@@ -51,6 +52,16 @@ class Program:
     compute: Callable[[], Tensor]
     lang: str
     constants: dict[str, Tensor] = field(default_factory=dict)
+
+    def value(self) -> Tensor:
+        """The number with its graph, every value in it, and the gradients of the leaves in their `.grad`."""
+        for leaf in self.leaves.values():
+            leaf.grad = None
+        with keep_values():
+            value = self.compute()
+        if value.requires_grad:
+            value.backward(retain_graph=True)
+        return value
 
     def names(self, value: Tensor) -> dict[str, Tensor]:
         """What the leaves, the constants and the result are called."""
@@ -187,8 +198,7 @@ def _read_run(folder: Path, items: int | None, lang: str) -> Program:
     title = str(folder)
 
     def compute() -> Tensor:
-        value: Tensor = loss(run.model(x), y)
-        place_nodes(value, [], Place(title, 0, title))
+        value: Tensor = call_at(Place(title, 0, title), lambda: loss(run.model(x), y), (), {})
         return value
 
     return Program(title, "loss", leaves, compute, lang, {name: y})

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..glass.drawing import Drawing
 from ..glass.graph import graph
-from ..transforms import keep_values
 from .program import Program
 
 __all__ = ["Served"]
@@ -39,6 +38,5 @@ class Served:
         return self.drawing.to_dict()
 
     def _draw(self) -> Drawing:
-        with keep_values():
-            value = self.program.compute()
+        value = self.program.value()
         return graph(value, names=self.program.names(value), lang=self.program.lang)

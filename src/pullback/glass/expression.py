@@ -23,7 +23,7 @@ import pullback
 from ..core.errors import PullbackError
 from ..core.mapping import CATALOGUE, Mapping
 from .language import text as say
-from .typed import Place, extent, place_nodes, sign_of
+from .typed import Place, call_at, extent, sign_of
 
 __all__ = ["Expression", "ExpressionError", "functions", "parse_expression"]
 
@@ -250,17 +250,17 @@ class _Evaluation:
     ) -> Any:
         text = self.expression.text
         start, end = extent(text, node)
+        place = Place(text, sign_of(text, node), text[start:end])
         typed = any(isinstance(x, pullback.Tensor) for x in inputs)
         try:
             # Numbers alone are calculated with as floating-point numbers: 1/0 is inf, and no power takes long.
-            value = function(*(inputs if typed else map(np.float64, inputs)), **settings)
+            value = call_at(place, function, tuple(inputs if typed else map(np.float64, inputs)), dict(settings))
         except (PullbackError, TypeError, ValueError, ArithmeticError, IndexError) as error:
             raise self.check.error(start, end, "expression.fails", why=str(error).split("\n")[0]) from None
         if not typed and np.size(value) == 1:
             return float(value)
         if value.size > MOST_ELEMENTS:
             raise self.check.error(start, end, "expression.large", count=value.size, most=MOST_ELEMENTS)
-        place_nodes(value, inputs, Place(text, sign_of(text, node), text[start:end]))
         return value
 
 

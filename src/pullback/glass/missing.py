@@ -13,6 +13,7 @@ from ..transforms.provenance import Cut, cut_of, exits
 from . import language
 from .history import History, numbers_at, owner
 from .receipt import Origin, Reason
+from .typed import is_typed
 
 __all__ = ["not_computed_yet", "why_missing"]
 
@@ -53,7 +54,8 @@ def _of_cut(cut: Cut, lang: str, name: str, *, itself: bool) -> Reason:
     file, line = cut.origin
     origin = Origin(file, line, linecache.getline(file, line).strip())
     key = f"receipt.reason.cut.{cut.kind}" + (".itself" if itself else "")
-    words = language.text(key, lang, name=name, what=cut.words, place=f"{file}:{line}")
+    place = origin.text if is_typed(file) else f"{file}:{line}"
+    words = language.text(key, lang, name=name, what=cut.words, place=place)
     return Reason(cut.kind, words, missing=True, mapping=cut.words, origin=origin)
 
 

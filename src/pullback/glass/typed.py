@@ -1,67 +1,50 @@
-"""Where in a typed expression a node was made, told as a line of a program is told."""
+"""Where in a typed expression something was computed, told as a line of a program is told."""
 
 from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import Any
 
-from ..transforms.node import Leaf, Node, Part
-
-__all__ = ["Place", "extent", "place_nodes", "place_of", "sign_of"]
+__all__ = ["Place", "call_at", "extent", "is_typed", "sign_of"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """A part of an expression: the whole `text`, the column of the part's sign, and the part itself.
-
-    It stands where a node keeps the code object of the program's line, and has what is read from one.
-    """
+    """A part of an expression: the whole `text`, the column of the part's sign, and the part itself."""
 
     text: str
     column: int
     part: str
 
-    @property
-    def co_filename(self) -> str:
-        """What stands for the file's name: the expression in quotation marks, without what separates folders."""
-        return f'"{self.text}"'.replace("/", "∕")
 
-    @property
-    def co_firstlineno(self) -> int:
-        """What stands for the line: the column, from 1."""
-        return self.column + 1
+def call_at(place: Place, function: Callable[..., Any], inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Call a function so that the engine takes this place for the line of the program that does so.
 
-    def co_lines(self) -> tuple[tuple[int, int, int | None], ...]:
-        """No further lines."""
-        return ()
-
-
-def place_nodes(value: Any, inputs: list[Any], place: Place) -> None:
-    """Make the nodes between `inputs` and `value` say that they come from this place.
-
-    The place takes that of file and line: the column, from 1, is the line's number, the part its text.
+    The expression in quotation marks stands for the file, the column (from 1) for the line, and the part for
+    the text of the line.
     """
-    file = place.co_filename
+    return FunctionType(_code_at(place), {})(function, inputs, settings)
+
+
+def is_typed(file: str) -> bool:
+    """Whether this stands for a typed expression, and is no file."""
+    return file.startswith('"')
+
+
+@lru_cache(maxsize=1024)
+def _code_at(place: Place) -> CodeType:
+    file = f'"{place.text}"'.replace("/", "∕")  # what a file is called must not look like a path
     entry: Any = linecache.cache.setdefault(file, (0, None, [""] * len(place.text), file))
     entry[2][place.column] = place.part
-    known = {id(getattr(x, "_link", None)) for x in inputs}
-    waiting = [getattr(value, "_link", None)]
-    while waiting:
-        link = waiting.pop()
-        node = link.node if isinstance(link, Part) else link
-        if node is None or isinstance(node, Leaf) or id(link) in known:
-            continue
-        assert isinstance(node, Node)
-        known.add(id(link))
-        node.code, node.lasti = place, -1  # type: ignore[assignment]
-        waiting += node.links
+    return _call.__code__.replace(co_filename=file, co_firstlineno=place.column + 1, co_name="expression")
 
 
-def place_of(node: Node) -> str:
-    """Return the part of an expression that made a node; of a program, file and line with its text."""
-    return node.code.part if isinstance(node.code, Place) else node.place
+_call = lambda function, inputs, settings: function(*inputs, **settings)
 
 
 def extent(text: str, node: ast.AST) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from .history import origin_of
 from .receipt import Reason
 from .slopes import broadcast_element, parts, pushed, readers_of_element, unit
 from .symbols import Word, number, written
-from .typed import place_of
+from .typed import is_typed
 
 __all__ = ["why_zero"]
 
@@ -55,7 +55,7 @@ def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str
         lang,
         name=name,
         mapping=node.mapping.name if node is not None else "",
-        place=place_of(node) if node is not None else "",
+        place=_place(node) if node is not None else "",
     )
     return Reason(
         cause.code,
@@ -310,3 +310,8 @@ def _relates(formula: Formula) -> bool:
         elif isinstance(part, tuple):
             waiting.extend(part)
     return False
+
+
+def _place(node: Node) -> str:
+    origin = origin_of(node)
+    return origin.text if is_typed(origin.file) else node.place
