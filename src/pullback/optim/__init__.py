@@ -8,5 +8,8 @@ from .group import *
 from .lbfgs import *
 from .matrix import *
 from .optimizer import *
+from .plateau import *
 from .schedule import *
+from .schedule_combined import *
+from .schedule_shapes import *
 from .sgd import *

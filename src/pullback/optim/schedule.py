@@ -2,8 +2,9 @@
 
 A schedule maps the rate that comes in to the rate that goes out, given how often it was stepped. Several
 schedules of one optimiser act one after the other, in the order in which they were made, on
-`group["initial_lr"]`. Counter and rates are cells, so `step()` works outside and inside a traced step.
-What the user writes to `group["lr"]` holds until the next `step()` of a schedule.
+`group["initial_lr"]`. A schedule may also set the momentum. Counter and rates are cells, so `step()` works
+outside and inside a traced step. What the user writes to `group["lr"]` holds until the next `step()` of a
+schedule.
 """
 
 from __future__ import annotations
@@ -45,9 +46,22 @@ class Schedule:
             optimizer.schedules.remove(self)
             raise
 
+    @staticmethod
+    def start_from(optimizer: Optimizer, rates: Sequence[float]) -> None:
+        """Set the rates that the schedules of `optimizer` begin with, one for each group."""
+        for group, lr in zip(optimizer.param_groups, rates, strict=True):
+            if "initial_lr" in group:
+                group["initial_lr"] = lr
+            else:
+                group.settle("initial_lr", lr)
+
     def rate(self, count: Any, lr: Any, group: int) -> Any:
         """Return the rate after `count` steps (0-d int64) from the rate `lr` (0-d float64), with mappings."""
         raise NotImplementedError(f"{type(self).__name__}.rate")  # an abstract method
+
+    def momentum(self, count: Any, group: int) -> Any:
+        """Return the momentum (or Adam's β₁) after `count` steps, or None when it is left alone."""
+        return None
 
     def step(self) -> None:
         """Count one further and set the learning rates."""
@@ -82,7 +96,11 @@ class Schedule:
                 group.settle("initial_lr", group["lr"])
             lr = group.cell("initial_lr").read()
             for schedule in self.optimizer.schedules:
-                lr = _bare(schedule.rate(count if schedule is self else schedule._count.read(), lr, i))
+                counted = count if schedule is self else schedule._count.read()
+                lr = _bare(schedule.rate(counted, lr, i))
+                momentum = _bare(schedule.momentum(counted, i))
+                if momentum is not None:
+                    new.append(_momentum_of(group, momentum))
             new.append((group.cell("lr"), _as_rate(lr)))
         for cell, lr in new:
             cell.write(lr)
@@ -105,7 +123,7 @@ class StepLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = _positive("StepLR", "step_size", step_size)
+        self.step_size = positive("StepLR", "step_size", step_size)
         self.gamma = float(gamma)
         super().__init__(optimizer)
 
@@ -130,7 +148,7 @@ class CosineAnnealingLR(Schedule):
     """η + (lr − η)(1 + cos(π t / T))/2 with T = `T_max`, η = `eta_min` (Loshchilov & Hutter, ICLR 2017)."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max = _positive("CosineAnnealingLR", "T_max", T_max)
+        self.T_max = positive("CosineAnnealingLR", "T_max", T_max)
         self.eta_min = float(eta_min)
         super().__init__(optimizer)
 
@@ -145,7 +163,7 @@ class LinearWarmup(Schedule):
     """lr · min(1, (t + 1)/n): from lr/n in the first step to lr in step n = `warmup_steps`."""
 
     def __init__(self, optimizer: Optimizer, warmup_steps: int) -> None:
-        self.warmup_steps = _positive("LinearWarmup", "warmup_steps", warmup_steps)
+        self.warmup_steps = positive("LinearWarmup", "warmup_steps", warmup_steps)
         super().__init__(optimizer)
 
     def rate(self, count: Any, lr: Any, group: int) -> Any:
@@ -177,7 +195,7 @@ class LambdaLR(Schedule):
         return m.multiply(lr, m.astype(factor, np.float64) if isinstance(factor, Value) else np.float64(factor))
 
 
-def _positive(where: str, name: str, n: Any) -> int:
+def positive(where: str, name: str, n: Any) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"{where}: expected {name} to be a positive integer, got {n!r}")
     return int(n)
@@ -188,6 +206,14 @@ def _bare(x: Any) -> Any:
     while isinstance(x, Value) and x._owner is TAPE:
         x = x._payload.read() if isinstance(x._payload, Cell) else x._payload
     return x
+
+
+def _momentum_of(group: Any, momentum: Any) -> tuple[Cell, Any]:
+    """The cell that holds the momentum, and what is to be written to it."""
+    if "momentum" in group:
+        return group.cell("momentum"), momentum
+    betas = group.cell("betas")
+    return betas, _bare(m.where(np.array([True, False]), momentum, betas.read()))
 
 
 def _as_rate(lr: Any) -> Any:
