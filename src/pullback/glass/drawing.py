@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .carried import carried_receipts
 from .diagram import Diagram
 from .dot import to_dot
 from .mermaid import to_mermaid
@@ -21,12 +22,12 @@ class Drawing:
     shows itself.
     """
 
-    def __init__(self, diagram: Diagram, direction: str, lang: str, link: Any = None, seed: Any = None) -> None:
+    def __init__(self, diagram: Diagram, direction: str, lang: str, link: Any = None) -> None:
         self.diagram = diagram
         self.direction = direction
         self.lang = lang
         self._link = link
-        self._seed = seed
+        """The end of the graph in nodes of its own, where receipts can be written; None where they cannot."""
 
     def mermaid(self) -> str:
         """Return a Mermaid flowchart."""
@@ -43,7 +44,7 @@ class Drawing:
         """
         from .layout import to_svg
 
-        return to_svg(self.to_dict())
+        return to_svg(payload(self.diagram, self.direction, self.lang))
 
     def html(self, path: str | Path | None = None) -> str:
         """Return one HTML page that needs no network: step, fold, look into every number. Writes it to `path` too."""
@@ -64,7 +65,10 @@ class Drawing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything the page shows as plain JSON data."""
-        return payload(self.diagram, self.direction, self.lang)
+        data = payload(self.diagram, self.direction, self.lang)
+        if self._link is not None:
+            data["receipts"] = carried_receipts(self.diagram, self._link, self.lang)
+        return data
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text."""

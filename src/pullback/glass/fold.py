@@ -237,8 +237,8 @@ def _crowd(sources: list[int], mint: _Mint, title: Title) -> list[Group | int]:
 def open_at_first(root: Group, depth: int | None = None, most: int = MOST_BOXES) -> frozenset[int]:
     """Return the numbers of the groups that are open at first: outer ones before inner ones, while all fits.
 
-    Repetitions and chunks stay closed unless the whole is small, or hardly anything else is visible. `depth`
-    closes modules nested deeper than that.
+    Repetitions and chunks stay closed unless the whole is small, or hardly anything else is visible; then what
+    is in them stays closed. `depth` closes modules nested deeper than that.
     """
     groups = list(root.walk())
     level: dict[int, int] = {}
@@ -261,5 +261,6 @@ def open_at_first(root: Group, depth: int | None = None, most: int = MOST_BOXES)
                 continue
             visible += len(item.items) - 1
             opened.add(item.number)
-            waiting.append(item)
+            if item.kind == "module" or all_fits:
+                waiting.append(item)
     return frozenset(opened)

@@ -12,10 +12,12 @@ from ..core.spec import shape_of, spec_of
 from ..core.value import Value
 from ..transforms.reverse import TAPE, keep_values
 from ..transforms.trace import Graph
+from .carried import kept
 from .diagram import Box, Diagram
 from .drawing import Drawing
 from .fold import fold, open_at_first
 from .history import owner
+from .labels import DETAILED
 from .language import language, text
 from .names import caller
 from .recorded import recorded_boxes
@@ -80,7 +82,8 @@ def graph(
     wanted = None if wrt is None else {link.serial for link in _links(wrt)}
     boxes, root = recorded_boxes(link, seed, wanted, given, frame)
     diagram = _diagram(boxes, root, depth, seed is not None, lang)
-    return Drawing(diagram, direction, lang, link, seed)
+    explained = seed is not None and gradient is None and len(boxes) <= DETAILED
+    return Drawing(diagram, direction, lang, kept(link) if explained else None)
 
 
 def _link(subject: Any) -> Any:

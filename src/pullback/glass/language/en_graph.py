@@ -96,7 +96,8 @@ STRINGS: dict[str, str] = {
     "page.asText": "As text",
     "page.copy": "Copy",
     "page.copied": "Copied",
-    "page.fullReceipt": "The full receipt of the gradient",
+    "page.fullReceipt": "The full receipt of the gradient of {symbol}",
+    "page.element": "element",
     # the page: stepping
     "page.atStart": "At the start: only leaves and constants have values.",
     "page.stepForward": "Step {step} of {total}, forward: {title} = {value}",

@@ -94,7 +94,8 @@ STRINGS: dict[str, str] = {
     "page.asText": "文本形式",
     "page.copy": "复制",
     "page.copied": "已复制",
-    "page.fullReceipt": "梯度的完整收据",
+    "page.fullReceipt": "{symbol} 的梯度的完整收据",
+    "page.element": "元素",
     # the page: stepping
     "page.atStart": "在开头：只有叶子和常数有值。",
     "page.stepForward": "第 {step} 步，共 {total} 步，前向：{title} = {value}",

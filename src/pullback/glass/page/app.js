@@ -9,6 +9,7 @@ const canvas = makeCanvas(byId("stage"), byId("drawing"));
 const state = {
   open: new Set(model.data.open), selected: null, focused: null, position: steps.total, breakpoints: new Set(),
   direction: model.data.direction, made: null, seen: null, playing: null,
+  stepped: false, // whether somebody has begun to step
 };
 const MOST_OPEN = 240;
 
@@ -56,8 +57,9 @@ function refresh() {
     const from = source[0] === "b" ? Number(source.slice(1)) : null;
     element.classList.toggle("no-value", from !== null && !steps.knowsValue(from, state.position));
     element.classList.toggle("no-gradient", number !== null && !steps.knowsProduct(number, state.position));
-    element.classList.toggle("current", target === current);
-    element.classList.toggle("back", target === current && now.back);
+    const takesPart = target === current && (!now.back || element.dataset.back === "yes");
+    element.classList.toggle("current", takesPart);
+    element.classList.toggle("back", takesPart && now.back);
     element.classList.toggle("touches", source === state.selected || target === state.selected);
   }
   for (const element of canvas.layer.querySelectorAll("[tabindex]"))
@@ -78,6 +80,7 @@ function select(number, { focus = false } = {}) {
 function choose(name, focus = false) {
   state.selected = name;
   if (name) state.focused = name;
+  if (state.position === steps.total) state.stepped = false;
   showPanel();
   refresh();
   const place = name && placeOf(name);

@@ -102,8 +102,9 @@ function paintFrame(frame) {
   );
 }
 
-function paintEdge(made, direction) {
+function paintEdge(made, model, direction) {
   const { edge, lines } = made;
+  const sends = edge.inputs.some(({ box, at }) => model.boxes[box].inputs[at].productText !== undefined);
   const back = direction === "backward";
   const path = curve(back ? [...made.points].reverse() : made.points);
   let inner = `<path class="line" d="${path}" marker-end="url(#pb-${back ? "back" : "forth"})"/>`;
@@ -113,7 +114,7 @@ function paintEdge(made, direction) {
     const y = level ? made.y + (i ? 13 : -5) : made.y + (i - (lines.length - 1) / 2) * 13 + 3.5;
     inner += `<text class="label ${line.kind}" x="${round(made.x)}" y="${round(y)}">${escaped(line.text)}</text>`;
   });
-  return `<g class="edge" data-source="${edge.source}" data-target="${edge.target}">${inner}</g>`;
+  return `<g class="edge" data-source="${edge.source}" data-target="${edge.target}" data-back="${sends ? "yes" : "no"}">${inner}</g>`;
 }
 
 function paint(made, model, direction) {
@@ -123,7 +124,7 @@ function paint(made, model, direction) {
   return (
     `<defs>${marker("forth")}${marker("back")}</defs>` +
     `<g class="frames">${made.frames.map(paintFrame).join("")}</g>` +
-    `<g class="edges">${made.edges.map((edge) => paintEdge(edge, direction)).join("")}</g>` +
+    `<g class="edges">${made.edges.map((edge) => paintEdge(edge, model, direction)).join("")}</g>` +
     `<g class="boxes">${made.items.map((item) => paintBox(item, model)).join("")}</g>`
   );
 }

@@ -34,9 +34,27 @@ function receiptPanel(model, number, actions) {
     make("details", { class: "as-text" }, make("summary", {}, strings.asText), make("pre", { tabindex: 0 }, text),
       make("button", { type: "button", onclick: (event) => copy(text, event.target, strings) }, strings.copy))
   );
-  const full = (model.data.receipts || {})[number];
-  if (full) root.append(make("details", { class: "full" }, make("summary", {}, strings.fullReceipt), make("pre", { tabindex: 0 }, full.text)));
+  const receipts = Object.entries((model.data.receipts || {})[number] || {});
+  if (receipts.length) root.append(receiptOf(receipts, box, strings, root));
   return root;
+}
+
+function receiptOf(receipts, box, strings, root) {
+  // the receipt of one gradient as the library writes it; of several elements, the one that is chosen
+  const shown = make("pre", { tabindex: 0 }, receipts[0][1]);
+  const choice = make("select", { "aria-label": strings.element, onchange: (event) => { shown.textContent = receipts[event.target.value][1]; } },
+    ...receipts.map(([name], i) => make("option", { value: i }, name)));
+  root.addEventListener("click", (event) => {
+    // an element that is clicked shows its receipt
+    const cell = event.target.closest("td[data-role='out'], td[data-role='gradient']");
+    const at = cell ? receipts.findIndex(([name]) => name === box.symbol + indexText(box.shape, Number(cell.dataset.flat))) : -1;
+    if (at < 0) return;
+    choice.value = at;
+    choice.dispatchEvent(new Event("change"));
+    choice.closest("details").open = true;
+  });
+  const head = make("summary", {}, fill(strings.fullReceipt, { symbol: box.symbol }));
+  return make("details", { class: "full", open: box.kind === "leaf" }, head, receipts.length > 1 ? choice : null, shown);
 }
 
 function sectionOf(section, model, links, actions) {

@@ -87,8 +87,12 @@ function arrivingAt(model, box, upstream) {
   }
   const name = box.number === data.root ? partial(data.loss, box.symbol) : upstream;
   const missing = box.kind === "constant" ? strings.noGradient : strings.nothingArrives;
+  const whole = { name, value: box.gradient, role: "gradient", result: true };
   if (box.gradient === null) entries.push({ name: missing });
-  else entries.push({ name: entries.length > 1 ? strings.sum + " " + name : name, value: box.gradient, role: "gradient", result: true });
+  else if (entries.length > 1) entries.push({ ...whole, name: strings.sum + " " + name });
+  else if (entries.length === 1 && box.number !== data.root)
+    entries[0] = { ...whole, box: entries[0].box, name: `${name}, ${entries[0].name}` }; // one path: it is all of it
+  else entries.push(whole);
   return { name: strings.arrives, kind: "gradient", entries };
 }
 
