@@ -167,6 +167,13 @@ def test_where_gives_the_branch_not_taken_exactly_zero() -> None:
         np.testing.assert_array_equal(gy.numpy(), [0.0, bad])
 
 
+@pytest.mark.parametrize("zero", [0, 0.0])
+def test_dividing_by_a_number_that_is_zero_has_an_infinite_slope(zero: float) -> None:
+    x = pb.tensor([1.0, -1.0], requires_grad=True)
+    (x / zero)[0].backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [np.inf, np.nan])  # inf · 0 in the element that was not chosen
+
+
 def test_square_root_at_zero_has_an_infinite_slope() -> None:
     assert float(pb.grad(pb.sqrt)(0.0)) == inf
 

@@ -101,7 +101,9 @@ positive = elementwise(
 
 
 def _reciprocal(x: Any) -> Any:
-    return 1.0 / x if x.__class__ is int else np.reciprocal(x) if np.result_type(x).kind in "fc" else 1.0 / x
+    if x.__class__ is int:
+        return 1.0 / x if x else inf  # as every array of zeros has it
+    return np.reciprocal(x) if np.result_type(x).kind in "fc" else 1.0 / x
 
 
 reciprocal = elementwise(
