@@ -4,7 +4,9 @@ from . import functional, init
 from .activation import *
 from .attention import *
 from .batchnorm import *
+from .bilinear import *
 from .cells import *
+from .choice import parameter_groups
 from .clipping import *
 from .containers import *
 from .dropout import *
@@ -21,8 +23,10 @@ from .losses import (
 )
 from .module import *
 from .parameter import *
+from .parametrize import *
 from .position import *
 from .rectifier import *
 from .recurrent import *
+from .residual import *
 from .stateless import *
 from .transformer import *

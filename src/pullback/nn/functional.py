@@ -32,6 +32,7 @@ from ..mappings import (
     threshold,
 )
 from .attention import scaled_dot_product_attention
+from .bilinear import bilinear
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from .losses import (
     binary_cross_entropy,
@@ -47,6 +48,7 @@ from .pointwise import glu, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, so
 __all__ = [
     "alpha_dropout",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",

@@ -17,6 +17,7 @@ from ..tensor import Tensor
 from ..tensor.device import is_device
 from ..transforms.backward import numbers_of
 from ..transforms.reverse import TAPE, tape
+from .choice import Where, fits
 from .parameter import Buffer, Parameter
 from .state import Loaded, check_state
 
@@ -120,13 +121,27 @@ class Module:
         """Go through the modules directly inside this one, each once."""
         return (child for _, child in self.named_children())
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Go through the parameters, each once, with their paths; `recurse=False` looks at this module only."""
-        return self._named(Parameter, prefix, recurse)
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, where: Where | None = None
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Go through the parameters, each once, with their paths; `recurse=False` looks at this module only.
 
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """Go through the parameters, each once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+        `where` chooses: a pattern of paths ("*.bias"), a class of modules (nn.LayerNorm), or a function of path
+        and parameter.
+        """
+        meant = fits(where)
+        owned = self._owned(Parameter, prefix, recurse)
+        return ((path, x) for path, x, owner in owned if meant(path, x, owner))
+
+    def parameters(self, recurse: bool = True, where: Where | None = None) -> Iterator[Parameter]:
+        """Go through the parameters, each once; `where` chooses as in `named_parameters`.
+
+        >>> import pullback as pb
+        >>> net = pb.nn.Sequential(pb.nn.Linear(4, 3), pb.nn.Linear(3, 2))
+        >>> [p.shape for p in net.parameters(where="*.bias")]
+        [(3,), (2,)]
+        """
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse, where=where))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Buffer]]:
         """Go through the buffers, each once, with their paths."""
@@ -137,12 +152,15 @@ class Module:
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def _named(self, kind: type[Any], prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        return ((path, x) for path, x, _ in self._owned(kind, prefix, recurse))
+
+    def _owned(self, kind: type[Any], prefix: str, recurse: bool) -> Iterator[tuple[str, Any, Module]]:
         seen: set[int] = set()
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, x in members(module):
                 if isinstance(x, kind) and id(x) not in seen:
                     seen.add(id(x))
-                    yield (f"{path}.{name}" if path else name), x
+                    yield (f"{path}.{name}" if path else name), x, module
 
     # --------------------------------------------------------------------------------------- state
 
@@ -203,9 +221,22 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def requires_grad_(self, wanted: bool = True) -> Self:
-        """Switch gradients of all parameters on or off, and return the module."""
-        for parameter in self.parameters():
+    def requires_grad_(self, wanted: bool = True, where: Where | None = None) -> Self:
+        """Switch gradients of all parameters on or off, or of those that `where` chooses; return the module.
+
+        Without gradients parameters are frozen: an optimiser leaves them as they are. Raises ValueError when
+        `where` chooses none.
+
+        >>> import pullback as pb
+        >>> net = pb.nn.Sequential(pb.nn.Linear(4, 3), pb.nn.Linear(3, 2)).requires_grad_(False, where="0.*")
+        >>> [name for name, p in net.named_parameters() if p.requires_grad]
+        ['1.weight', '1.bias']
+        """
+        chosen = list(self.parameters(where=where))
+        if where is not None and not chosen:
+            paths = ", ".join(path for path, _ in self.named_parameters())
+            raise ValueError(f"{type(self).__name__}.requires_grad_: {where!r} chooses no parameter of {paths}")
+        for parameter in chosen:
             parameter.requires_grad_(wanted)
         return self
 
@@ -258,6 +289,11 @@ class Module:
         own = vars(self)
         if isinstance(value, Parameter | Buffer | Module) and "_mode" not in own:
             raise _uninitialised(type(self).__name__)
+        if name in _computed(own):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is computed by a parametrisation and cannot be assigned.\n"
+                f"  right:  module.parametrizations.{name}.original.data = new, or nn.remove_parametrizations first"
+            )
         present = own.get(name)
         if present is not None and value is not None:
             if isinstance(present, Buffer) and not isinstance(value, Buffer):
@@ -276,6 +312,9 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         if name in _INTERNAL:
             raise _uninitialised(type(self).__name__)
+        computed = _computed(vars(self))
+        if name in computed:
+            return computed[name]()
         if hasattr(type(self), name):  # a property raised AttributeError: show that error, not another
             return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
@@ -311,6 +350,12 @@ def members(module: Module) -> list[tuple[str, Any]]:
             inner = list(x.items() if isinstance(x, dict) else enumerate(x))
             waiting.extend((f"{name}.{key}", value) for key, value in reversed(inner))
     return found
+
+
+def _computed(own: dict[str, Any]) -> Any:
+    """The parametrisations of a module by the name of the weight that they compute; empty where there are none."""
+    held = own.get("parametrizations")
+    return held if isinstance(held, Module) else {}
 
 
 def _attach(hooks: list[Hook], hook: Hook) -> Callable[[], None]:
