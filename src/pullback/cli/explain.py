@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from ..core.errors import PullbackError
 from ..glass.explain import explain as receipt_of
 from ..glass.language import text
+from ..glass.receipt import Receipt
 from ..glass.sheet import to_sheet
 from .options import BadInput, Command, language_option, option
-from .program import program_options, read_program
+from .program import Program, program_options, read_program
 
 __all__ = ["explain"]
 
@@ -28,19 +31,25 @@ __all__ = ["explain"]
 def explain(wrt: tuple[str, ...], steps: bool, as_json: bool, html: Path | None, lang: str, **given: Any) -> None:
     """Print, or write, the receipts of the gradients that are asked for."""
     try:
-        program = read_program(**given, lang=lang)
-        elements = program.elements(wrt)
-        value = program.value()
-        names = program.names(value)
-        receipts = [receipt_of(value, names[e.name], index=e.index, names=names, lang=lang) for e in elements]
+        receipts = _receipts(read_program(**given, lang=lang), wrt)
         if html is not None:
-            html.write_text(to_sheet(program.title, receipts, lang), encoding="utf-8")
+            html.write_text(to_sheet(given["what"], receipts, lang), encoding="utf-8")
     except (PullbackError, ValueError, OSError) as error:
         raise BadInput(str(error)) from None
     if as_json:
-        data = {"program": program.title, "receipts": [receipt.to_dict() for receipt in receipts]}
+        data = {"program": given["what"], "receipts": [receipt.to_dict() for receipt in receipts]}
         click.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
     elif html is not None:
         click.echo(text("command.written", lang, file=html))
     else:
         click.echo("\n".join(receipt.text(lang, all_steps=steps) for receipt in receipts), nl=False)
+
+
+def _receipts(program: Program, wrt: tuple[str, ...]) -> list[Receipt]:
+    elements = program.elements(wrt)
+    with np.errstate(all="ignore"):
+        value = program.value()
+        names = program.names(value)
+        receipts = [receipt_of(value, names[e.name], index=e.index, names=names, lang=program.lang) for e in elements]
+    # The command has no `.grad` that could differ from what it shows.
+    return [dataclasses.replace(receipt, grad=receipt.gradient) for receipt in receipts]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..core.errors import GradientError
 from ..glass.drawing import Drawing
 from ..glass.graph import graph
+from ..glass.language import text
 from .program import Program
 
 __all__ = ["Served"]
@@ -38,5 +42,8 @@ class Served:
         return self.drawing.to_dict()
 
     def _draw(self) -> Drawing:
-        value = self.program.value()
-        return graph(value, names=self.program.names(value), lang=self.program.lang)
+        with np.errstate(all="ignore"):
+            value = self.program.value()
+            if not value.requires_grad:
+                raise GradientError(text("command.no_gradient", self.program.lang, program=self.program.title))
+            return graph(value, names=self.program.names(value), lang=self.program.lang)

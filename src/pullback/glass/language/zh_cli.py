@@ -65,5 +65,6 @@ STRINGS: dict[str, str] = {
     "command.expression_option": "{option} 用于运行文件夹，而 {folder} 不是",
     "command.wrt": "--wrt {name}：没有这个输入；可选的有 {names}",
     "command.index": "--wrt {element}：形状 {shape} 中没有这个元素",
+    "command.no_gradient": "没有梯度能通过 {program} 传回，因此没有可画的内容；pullback explain 会说明原因",
     "command.written": "已写入：{file}",
 }
