@@ -15,6 +15,7 @@ from .diagonals import *
 from .dtype import *
 from .dtype import _cast
 from .einsum import *
+from .embedding import *
 from .exponential import *
 from .index import *
 from .join import *
@@ -30,6 +31,8 @@ from .random import *
 from .recurrent import *
 from .reduce import *
 from .reduce import _sum
+from .resample import *
+from .residual import *
 from .rounding import *
 from .select import *
 from .shape import *

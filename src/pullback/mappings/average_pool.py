@@ -48,14 +48,14 @@ def _spread_sums(g: Any, kernel: Shape, stride: Shape, padding: Pairs, size: Sha
     for a, (k, s, length) in enumerate(zip(kernel, stride, lengths, strict=True)):
         axis = lead + a
         count = g.shape[axis]
-        whole = np.zeros_like(g, shape=(*g.shape[:axis], length, *g.shape[axis + 1 :]), subok=False)
+        whole: Any = np.zeros_like(g, shape=(*g.shape[:axis], length, *g.shape[axis + 1 :]), subok=False)
         for i in range(k):
             whole[_along(axis, g.ndim, slice(i, i + s * (count - 1) + 1, s))] += g
         g = whole
     there, here = inside(size, padding)
     if all(after >= 0 for _, after in padding):
         return g[(..., *there)]
-    x = np.zeros_like(g, shape=(*g.shape[:lead], *size), subok=False)
+    x: Any = np.zeros_like(g, shape=(*g.shape[:lead], *size), subok=False)
     x[(..., *here)] = g[(..., *there)]
     return x
 

@@ -170,52 +170,107 @@ def windows_of(where: str, kernel: Shape, stride: Any, padding: Any, dilation: A
     return strides, tuple((p, p) for p in per_axis(where, "padding", padding, axes, least=0)), dilations
 
 
-def _checked(
-    where: str, axes: int, x: Any, weight: Any, bias: Any, groups: Any, *, transposed: bool
-) -> tuple[Any, bool]:
-    """Return `x` with an axis of examples, and whether it had one; raises ShapeError unless all shapes fit."""
-    shape, kernel = shape_of(x), shape_of(weight)
-    names = ("D", "H", "W")[-axes:] if axes > 1 else ("L",)
+def _check_weight(where: str, axes: int, weight: Any, bias: Any, groups: Any, *, transposed: bool) -> int:
+    """Return `groups`; raises ShapeError or ValueError unless weight, bias and groups fit together."""
+    kernel = shape_of(weight)
     if len(kernel) != axes + 2 or min(kernel) < 1:
-        raise ShapeError(
-            f"{where}: expected weight of shape ({'in, out' if transposed else 'out, in'}/groups, "
-            f"{', '.join('K' + n for n in names)}), got weight of shape {kernel}"
-        )
+        names = ", ".join("K" + n for n in _names(axes))
+        order = "in, out" if transposed else "out, in"
+        raise ShapeError(f"{where}: expected weight of shape ({order}/groups, {names}), got weight of shape {kernel}")
     try:
-        groups = operator.index(groups)
+        number = operator.index(groups)
     except TypeError:
-        groups = 0
-    if groups < 1 or kernel[0] % groups:
+        number = 0
+    if number < 1 or kernel[0] % number:
         raise ValueError(
             f"{where}: groups must be a positive integer that divides the {kernel[0]} channels of weight {kernel}, "
-            f"got {groups}"
+            f"got {groups!r}"
         )
-    channels = kernel[0] if transposed else kernel[1] * groups
-    single = len(shape) == axes + 1
-    if len(shape) not in (axes + 1, axes + 2) or shape[-axes - 1] != channels:
-        raise ShapeError(
-            f"{where}: expected x of shape (N, {channels}, {', '.join(names)}) or ({channels}, {', '.join(names)}) "
-            f"for weight {kernel} and groups={groups}, got x of shape {shape}"
-        )
-    outputs = kernel[1] * groups if transposed else kernel[0]
+    outputs = kernel[1] * number if transposed else kernel[0]
     if bias is not None and shape_of(bias) != (outputs,):
         raise ShapeError(f"{where}: expected bias of shape ({outputs},) for weight {kernel}, got {shape_of(bias)}")
-    return (_reshape(x, shape=(1, *shape)) if single else x), single
+    return number
+
+
+def _names(axes: int) -> tuple[str, ...]:
+    return ("D", "H", "W")[-axes:] if axes > 1 else ("L",)
+
+
+def _as_examples(where: Any, x: Any, channels: int, axes: int) -> tuple[Any, bool]:
+    """Return `x` with an axis of examples, and whether it had none. Raises ShapeError unless it has `channels`."""
+    x = operand(x)
+    shape = shape_of(x)
+    if len(shape) not in (axes + 1, axes + 2) or shape[-axes - 1] != channels:
+        names = ", ".join(_names(axes))
+        raise ShapeError(
+            f"{where}: expected x of shape (N, {channels}, {names}), or ({channels}, {names}) for one example, "
+            f"got x of shape {shape}"
+        )
+    return (_reshape(x, shape=(1, *shape)), True) if len(shape) == axes + 1 else (x, False)
+
+
+def convolve(
+    where: Any, x: Any, weight: Any, bias: Any, stride: Shape, padding: Pairs, dilation: Shape, groups: int
+) -> Any:
+    """Apply the mapping; `where` is what an error names. Raises ShapeError when x does not fit."""
+    kernel = shape_of(weight)
+    x, single = _as_examples(where, x, kernel[1] * groups, len(stride))
+    size, kernel = shape_of(x)[2:], kernel[2:]
+    counts = window_counts(size, kernel, stride, padding, dilation)
+    if min(counts) < 1:
+        check_counts(where, counts, size, kernel, padding, dilation)
+    static = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = _convolution(x, weight, **static) if bias is None else _convolution_bias(x, weight, bias, **static)
+    return _reshape(y, shape=shape_of(y)[1:]) if single else y
+
+
+def convolve_transposed(
+    where: Any,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Shape,
+    padding: Pairs,
+    output_padding: Shape,
+    dilation: Shape,
+    groups: int,
+) -> Any:
+    """Apply the transposed mapping; `where` is what an error names. Raises ShapeError or ValueError."""
+    kernel = shape_of(weight)
+    axes = len(stride)
+    x, single = _as_examples(where, x, kernel[0], axes)
+    if any(m >= max(s, d) for m, s, d in zip(output_padding, stride, dilation, strict=True)):
+        raise ValueError(
+            f"{where}: output_padding must be smaller than stride or dilation, got output_padding {output_padding}, "
+            f"stride {stride} and dilation {dilation}"
+        )
+    # So much less is cropped at the end that the windows of the result are those of x exactly.
+    padding = tuple((before, after - m) for (before, after), m in zip(padding, output_padding, strict=True))
+    counts, size = shape_of(x)[2:], transposed_size(shape_of(x)[2:], kernel[2:], stride, padding, dilation)
+    if min(size) < 1 or min(counts) < 1:
+        raise ShapeError(f"{where}: nothing is left: x {shape_of(x)} and weight {kernel} give the size {size}")
+    y = _convolution_input(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups, size=size)
+    if bias is not None:
+        y = add(y, _reshape(bias, shape=(*shape_of(bias), *(1,) * axes)))
+    return _reshape(y, shape=shape_of(y)[1:]) if single else y
+
+
+def transposed_size(counts: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:
+    """Return the size that has exactly `counts` windows."""
+    return tuple(
+        (count - 1) * s - before - after + d * (k - 1) + 1
+        for count, s, (before, after), d, k in zip(counts, stride, padding, dilation, kernel, strict=True)
+    )
 
 
 def _conv(
     where: str, axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
-    x, weight = operand(x), operand(weight)
-    x, single = _checked(where, axes, x, weight, bias, groups, transposed=False)
-    size, kernel = shape_of(x)[2:], shape_of(weight)[2:]
-    stride, pairs, dilation = windows_of(where, kernel, hashable(stride), hashable(padding), hashable(dilation))
-    counts = window_counts(size, kernel, stride, pairs, dilation)
-    if min(counts) < 1:
-        check_counts(where, counts, size, kernel, pairs, dilation)
-    static = {"stride": stride, "padding": pairs, "dilation": dilation, "groups": groups}
-    y = _convolution(x, weight, **static) if bias is None else _convolution_bias(x, weight, bias, **static)
-    return _reshape(y, shape=shape_of(y)[1:]) if single else y
+    weight = operand(weight)
+    groups = _check_weight(where, axes, weight, bias, groups, transposed=False)
+    kernel = shape_of(weight)[2:]
+    settings = windows_of(where, kernel, hashable(stride), hashable(padding), hashable(dilation))
+    return convolve(where, x, weight, bias, *settings, groups)
 
 
 def _transposed(
@@ -230,29 +285,11 @@ def _transposed(
     groups: int,
     dilation: Any,
 ) -> Any:
-    x, weight = operand(x), operand(weight)
-    x, single = _checked(where, axes, x, weight, bias, groups, transposed=True)
-    counts, kernel = shape_of(x)[2:], shape_of(weight)[2:]
+    weight = operand(weight)
+    groups = _check_weight(where, axes, weight, bias, groups, transposed=True)
     if isinstance(padding, str):
         raise ValueError(f"{where}: expected padding to be an int or {axes} ints, got {padding!r}")
+    kernel = shape_of(weight)[2:]
     stride, pairs, dilation = windows_of(where, kernel, hashable(stride), hashable(padding), hashable(dilation))
-    more = per_axis(where, "output_padding", output_padding, axes, least=0)
-    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
-        raise ValueError(
-            f"{where}: output_padding must be smaller than stride or dilation, got output_padding {more}, "
-            f"stride {stride} and dilation {dilation}"
-        )
-    # What is cropped at the end is so much less that the windows of the result are those of x exactly.
-    pairs = tuple((before, after - m) for (before, after), m in zip(pairs, more, strict=True))
-    size = tuple(
-        (count - 1) * s - before - after + d * (k - 1) + 1
-        for count, s, (before, after), d, k in zip(counts, stride, pairs, dilation, kernel, strict=True)
-    )
-    if min(size) < 1:
-        raise ShapeError(
-            f"{where}: nothing is left: x {shape_of(x)} and weight {shape_of(weight)} give the size {size}"
-        )
-    y = _convolution_input(x, weight, stride=stride, padding=pairs, dilation=dilation, groups=groups, size=size)
-    if bias is not None:
-        y = add(y, _reshape(bias, shape=(*shape_of(bias), *(1,) * axes)))
-    return _reshape(y, shape=shape_of(y)[1:]) if single else y
+    more = per_axis(where, "output_padding", hashable(output_padding), axes, least=0)
+    return convolve_transposed(where, x, weight, bias, stride, pairs, more, dilation, groups)

@@ -101,7 +101,7 @@ def _picked(x: Any, choice: Any, *, kernel: Shape, stride: Shape, padding: Pairs
 def _placed(g: Any, choice: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, size: Shape) -> Any:
     lead = g.ndim - len(size)
     counts = g.shape[lead:]
-    whole = np.zeros_like(g, shape=(*g.shape[:lead], *padded_size(size, padding)), subok=False)
+    whole: Any = np.zeros_like(g, shape=(*g.shape[:lead], *padded_size(size, padding)), subok=False)
     overlapping = any(d * (k - 1) >= s for k, s, d in zip(kernel, stride, dilation, strict=True))
     for number, offset in enumerate(taps(kernel, dilation)):
         view = whole[(..., *reach(offset, stride, counts))]
@@ -112,7 +112,7 @@ def _placed(g: Any, choice: Any, *, kernel: Shape, stride: Shape, padding: Pairs
     there, here = inside(size, padding)
     if all(after >= 0 for _, after in padding):
         return whole[(..., *there)]
-    x = np.zeros_like(g, shape=(*g.shape[:lead], *size), subok=False)
+    x: Any = np.zeros_like(g, shape=(*g.shape[:lead], *size), subok=False)
     x[(..., *here)] = whole[(..., *there)]
     return x
 

@@ -51,7 +51,7 @@ def check_counts(where: str, counts: Shape, size: Shape, kernel: Shape, padding:
             reach = d * (k - 1) + 1
             raise ShapeError(
                 f"{where}: a kernel of size {kernel} with dilation {dilation} reaches over {reach} elements, but the "
-                f"padded input has {n} + {before + after} (input size {size}, padding {padding})"
+                f"padded input has {n + before + after} (input size {size}, padding {padding})"
             )
 
 
@@ -94,6 +94,6 @@ def bordered(x: Any, padding: Pairs, value: Any) -> Any:
     there, here = inside(size, padding)
     if all(max(pair) <= 0 for pair in padding):
         return x[(..., *here)]
-    whole = np.full_like(x, value, shape=(*x.shape[:lead], *padded_size(size, padding)), subok=False)
+    whole: Any = np.full_like(x, value, shape=(*x.shape[:lead], *padded_size(size, padding)), subok=False)
     whole[(..., *there)] = x[(..., *here)]
     return whole

@@ -9,7 +9,9 @@ from .cells import *
 from .choice import parameter_groups
 from .clipping import *
 from .containers import *
+from .convolution import *
 from .dropout import *
+from .embedding import *
 from .flatten import *
 from .layernorm import *
 from .linear import *
@@ -22,11 +24,14 @@ from .losses import (
     NLLLoss,
 )
 from .module import *
+from .padding import *
 from .parameter import *
 from .parametrize import *
+from .pooling import *
 from .position import *
 from .rectifier import *
 from .recurrent import *
 from .residual import *
 from .stateless import *
 from .transformer import *
+from .upsampling import *

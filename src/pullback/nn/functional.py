@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import mappings as m
 from ..core.errors import ShapeError
 from ..core.spec import operand, shape_of
 from ..mappings import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
     celu,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
     elu,
+    embedding,
     gelu,
     hardshrink,
     hardtanh,
@@ -17,6 +34,11 @@ from ..mappings import (
     linear,
     log_sigmoid,
     log_softmax,
+    lp_pool1d,
+    lp_pool2d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
     mish,
     one_hot,
     relu,
@@ -43,21 +65,39 @@ from .losses import (
     nll_loss,
 )
 from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .padding import pad
 from .pointwise import glu, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, softmin, softplus
+from .upsampling import interpolate, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "alpha_dropout",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
     "elu",
+    "embedding",
     "flatten",
     "gelu",
     "glu",
@@ -67,6 +107,7 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "instance_norm",
+    "interpolate",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
@@ -74,10 +115,18 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "nll_loss",
     "one_hot",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "relu",
     "relu6",
@@ -95,6 +144,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "unflatten",
 ]
 
 
@@ -115,3 +165,26 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     for n in shape[start : end + 1]:
         length *= n
     return m.reshape(x, (*shape[:start], length, *shape[end + 1 :]))
+
+
+def unflatten(x: Any, dim: int, unflattened_size: Any) -> Any:
+    """Return `x` with the axis `dim` parted into axes of the lengths `unflattened_size`, one of which may be -1.
+
+    Raises ShapeError when they do not fit.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.unflatten(pb.zeros((2, 12)), 1, (3, -1)).shape
+    (2, 3, 4)
+    """
+    x = operand(x)
+    shape = shape_of(x)
+    lengths = tuple(unflattened_size)
+    if not -len(shape) <= dim < len(shape):
+        raise ShapeError(f"unflatten: no axis {dim} in an array of shape {shape}")
+    dim %= len(shape)
+    known = -math.prod(lengths) if lengths.count(-1) == 1 else math.prod(lengths)
+    rest = shape[dim] // known if lengths.count(-1) == 1 and known > 0 and shape[dim] % known == 0 else -1
+    lengths = tuple(rest if n == -1 else n for n in lengths)
+    if any(n < 0 for n in lengths) or math.prod(lengths) != shape[dim]:
+        raise ShapeError(f"unflatten: axis {dim} of x {shape} cannot be parted into {tuple(unflattened_size)}")
+    return m.reshape(x, (*shape[:dim], *lengths, *shape[dim + 1 :]))

@@ -180,7 +180,50 @@ def _adaptive_max_positions(x: Any, *, counts: Any) -> Any:
     return y
 
 
+def _resampling_matrix(rule: Any) -> Any:
+    """The weights of a rule as a matrix, from the definition of each rule, element by element."""
+    kind, n, *rest = rule
+    if kind in ("reflect", "replicate", "circular"):
+        before, after = rest
+        values = np.pad(np.arange(n), (before, after), {"replicate": "edge", "circular": "wrap"}.get(kind, kind))
+        return np.eye(n)[values]
+    m, scale = rest[0], rest[-1]
+    matrix = np.zeros((m, n))
+    for i in range(m):
+        step = 1 / scale if scale else n / m
+        if kind.startswith("nearest"):
+            matrix[i, min(int((i + 0.5 * (kind != "nearest")) * step), n - 1)] = 1
+            continue
+        at = i * (n - 1) / max(m - 1, 1) if rest[1] else (i + 0.5) * step - 0.5
+        reach, weight = (1, _triangle) if kind == "linear" else (2, _keys)
+        at = max(at, 0.0) if kind == "linear" else at
+        for j in range(int(np.floor(at)) - reach + 1, int(np.floor(at)) + reach + 1):
+            matrix[i, min(max(j, 0), n - 1)] += weight(abs(at - j))
+    return matrix
+
+
+def _triangle(x: float) -> float:
+    return max(1 - x, 0.0)
+
+
+def _keys(x: float) -> float:
+    a = -0.75
+    return (a + 2) * x**3 - (a + 3) * x**2 + 1 if x <= 1 else a * (x**3 - 5 * x**2 + 8 * x - 4)
+
+
+def _resample(x: Any, *, axis: int, rule: Any, transposed: bool) -> Any:
+    matrix = _resampling_matrix(rule)
+    return np.moveaxis(np.tensordot(matrix.T if transposed else matrix, x, (1, axis)), 0, axis)
+
+
 WINDOWS = {
+    "resample": _resample,
+    "embedding": lambda weight, indices: (
+        np.stack([weight[int(i)] for i in np.ravel(indices)]).reshape(*np.shape(indices), weight.shape[1])
+        if np.size(indices)
+        else np.zeros((*np.shape(indices), weight.shape[1]))
+    ),
+    "embedding_indices": lambda indices, *, count: np.clip(indices, 0, count - 1),
     "convolution": _convolution,
     "convolution_bias": _convolution,
     "convolution_input": _convolution_input,

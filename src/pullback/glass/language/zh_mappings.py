@@ -170,6 +170,9 @@ WORDS: dict[str, str] = {
     "adaptive_avg_pool": "覆盖 {x} 的若干窗口的平均值",
     "adaptive_avg_pool_back": "{g} 平均分到覆盖数组的各窗口",
     "adaptive_max_positions": "覆盖 {x} 的各窗口中最大元素在展平的末几轴中的位置",
+    "resample": "{x} 沿一轴重采样：其少数元素的固定加权和",
+    "embedding": "{weight} 中由 {indices} 选出的行",
+    "embedding_indices": "{indices}，已检查为表中的行",
     # chance
     "random_uniform": "在 [0, 1) 上均匀抽取的数",
     "random_normal": "从标准正态分布抽取的数",
