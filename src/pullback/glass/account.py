@@ -9,6 +9,7 @@ from .columns import aligned, shown_number, width_of
 from .formula import to_unicode
 from .language import text
 from .receipt import Group, Local, Origin, Quantity, Receipt, Row, Step
+from .typed import is_typed
 
 __all__ = ["place", "render", "shaped", "signed"]
 
@@ -75,7 +76,7 @@ class _Text:
                 size = shown_number(abs(r.gradient))
                 yield from self.wrapped("  " + self.say(meaning, x=r.wrt.symbol, loss=r.loss.name, size=size))
             held = shown_number(r.grad) if r.grad is not None else self.say("grad.none")
-            if r.wrt.kind == "leaf" and (r.grad is None or r.grad != r.gradient):
+            if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield "  " + self.say("grad", name=r.wrt.name, held=held)
 
     def array(self) -> Iterator[str]:
@@ -83,10 +84,9 @@ class _Text:
         assert account is not None
         yield ""
         yield self.say("array", name=self.r.wrt.name, shape=shaped(self.r.wrt))
-        for line in account.statements:
-            yield f"  {line}"
-        for formula in account.pullbacks:
-            yield f"  ∂{self.r.loss.name}/∂{self.r.wrt.name} = {to_unicode(formula)}"
+        yield from self.few([f"  {line}" for line in account.statements])
+        name = f"∂{self.r.loss.name}/∂{self.r.wrt.name}"
+        yield from self.few([f"  {name} = {to_unicode(formula)}" for formula in account.pullbacks])
         table = []
         for key, s in (("array.gradient", account.gradient), ("array.values", account.values)):
             table.append(
@@ -101,6 +101,15 @@ class _Text:
         if account.largest != self.r.wrt.index:
             where = ", ".join(map(str, account.largest))
             yield "  " + self.say("array.largest", element=f"{self.r.wrt.name}[{where}]")
+
+    def few(self, lines: list[str]) -> Iterator[str]:
+        """Lines of which many are alike: the first ones and the last."""
+        if len(lines) <= 4:
+            yield from lines
+            return
+        yield from lines[:2]
+        yield "  " + self.say("few", count=len(lines) - 3)
+        yield lines[-1]
 
     def rows(self) -> Iterator[str]:
         r = self.r
@@ -136,9 +145,10 @@ class _Text:
         r = self.r
         yield ""
         yield self.say("steps", loss=r.loss.name, x=r.wrt.symbol)
-        folded = {} if self.all_steps or len(r.steps) < FOLD_FROM else self.folds()
+        folded = {} if self.all_steps or len(r.steps) + r.steps_omitted < FOLD_FROM else self.folds()
         i = 0
-        omitted = r.steps_omitted
+        counted = (g.times * g.period - (g.last - g.first + 1) for g in folded.values() if g.kind == "repetition")
+        omitted = r.steps_omitted - sum(counted)
         while i < len(r.steps):
             group = folded.get(i)
             if group is not None:
@@ -307,6 +317,6 @@ def shaped(q: Quantity) -> str:
 
 def place(origin: Origin) -> str:
     """Return file and line, the file by its last name; of a typed expression, the part of it."""
-    if origin.file.startswith('"'):
+    if is_typed(origin.file):
         return origin.text
     return f"{os.path.basename(origin.file)}:{origin.line}"

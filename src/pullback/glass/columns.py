@@ -30,7 +30,7 @@ def shown_number(x: float | None, digits: int = 6) -> str:
         return "NaN"
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
-    shown = f"{x:.{digits}g}"
+    shown = f"{x + 0.0:.{digits}g}"  # −0 is shown as 0
     if "e" in shown:
         mantissa, exponent = shown.split("e")
         shown = f"{mantissa}e{int(exponent)}"

@@ -54,8 +54,8 @@ def check(moved: Moved, gradient: float, magnitude: float, eps: float, lang: str
             abs(numeric - gradient),
             tolerance,
         )
-        if np.isfinite(numeric) and made.difference is not None and made.difference <= tolerance:
-            return made
+        if np.isfinite(numeric) and abs(numeric - gradient) <= tolerance:
+            return _beside_kinks(moved, made, noise, lang)
         first = first or made
     if first is None:
         return Check("not checked", why=language.text("receipt.check.not_finite", lang))
@@ -70,6 +70,16 @@ def _steps(here: float, resolution: float) -> list[float]:
     if 0 < abs(here) < 0.1:
         steps += [unit * abs(here), unit * abs(here) * 30]
     return steps
+
+
+def _beside_kinks(moved: Moved, made: Check, noise: float, lang: str) -> Check:
+    """Name a kink that lies between the moved points although the mean of its two slopes agrees with the gradient."""
+    left, right = made.left or 0.0, made.right or 0.0
+    if made.h is None or abs(right - left) <= JUMP * max(abs(left), abs(right)) + 4 * noise:
+        return made
+    below, above = moved.values(moved.here - made.h), moved.values(moved.here + made.h)
+    kinks = _kinks(moved, below, above, lang)
+    return _with(made, "kink", kinks=tuple(kinks[:MOST_KINKS])) if kinks else made
 
 
 def _examined(moved: Moved, made: Check, gradient: float, eps: float, lang: str) -> Check:

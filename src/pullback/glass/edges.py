@@ -14,7 +14,10 @@ from .cotangents import Cotangents
 from .history import History, Place, part_of
 from .slopes import column, parts, readers_of_element
 
-__all__ = ["Edge", "Edges", "Spot", "Surroundings", "at"]
+__all__ = ["MOST_EDGES", "Edge", "Edges", "Spot", "Surroundings", "at"]
+
+MOST_EDGES = 64
+"""So many edges of an element are told apart; of the others there is the sum."""
 
 Element = tuple[int, ...]
 

@@ -66,11 +66,12 @@ def explain(
     if callable(loss) and not isinstance(loss, Value):
         with keep_values():
             loss = loss()
-    _require_loss(loss)
-    if isinstance(wrt, str):
-        wrt = _by_name(loss, wrt, names)
+    _require_tensor(loss, "loss")
     if wrt is None and not layers:
         return _of_grad_alone(loss, names, frame, lang)
+    _require_number(loss)
+    if isinstance(wrt, str):
+        wrt = _by_name(loss, wrt, names)
     if wrt is not None:
         _require_tensor(wrt)
     history = History(loss._link) if loss._link is not None else None
@@ -86,8 +87,7 @@ def explain(
     return Explanation(loss, wrt, index, history, names, frame, lang, check).receipt(optimizer, view)
 
 
-def _require_loss(loss: Any) -> None:
-    _require_tensor(loss, "loss")
+def _require_number(loss: Any) -> None:
     if tape().below is not EVALUATE:
         raise GradientError("explain: inside a traced step or a transform there are no numbers yet; explain outside")
     shape = spec_of(loss).shape

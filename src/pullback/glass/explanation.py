@@ -6,21 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import GradientError, ShapeError
-from ..core.spec import dtype_of, shape_of, spec_of
+from ..core.errors import ShapeError
+from ..core.spec import shape_of
 from ..transforms.backward import numbers_of
 from ..transforms.node import Node
 from . import language
-from .cotangents import Cotangents
-from .differences import check as check_by_differences
-from .edges import Edges, Spot, Surroundings, at
-from .history import History, owner, part_of
+from .edges import Spot
+from .history import History, owner
 from .missing import why_missing
-from .moved import Moved
 from .names import Names
 from .receipt import ArrayAccount, Check, Group, Quantity, Reason, Receipt, Row
 from .repetition import groups, kept, repetitions
 from .route import Path, Route, follow, paths
+from .scene import Figures, Scene, equal
 from .selection import selected
 from .statement import pullback_formula, statement
 from .steps import StepWriter, summary_of
@@ -64,64 +62,46 @@ class Explanation:
         return self._full(self.history, optimizer, view)
 
     def _full(self, history: History, optimizer: Any, view: Any) -> Receipt:
-        place = (owner(self.link).serial, part_of(self.link))
-        root = Spot((owner(history.root).serial, part_of(history.root)), ())
-        nodes = history.between(place[0])
-        back = nodes[::-1]
-        signatures = [
-            (node.mapping.name, str(shape_of(node.output)) if node.mapping.outputs is None else "") for node in back
-        ]
-        repeated = repetitions(signatures)
+        scene = Scene(history, self.loss, self.link, self.lang)
+        back = scene.nodes[::-1]
+        repeated = repetitions(_signatures(back))
         positions = kept(len(back), repeated, MOST_STEPS)
-        shown = [back[i] for i in positions][::-1]
-        history.complete(nodes)
-        self._require_fresh(history)
+        shown = [back[i] for i in positions]
         names = Names(history, self.given, self.frame)
-        seed = spec_of(self.loss).dtype.type(1)
-        cotangents = Cotangents(history, seed, [place[0], *(node.serial for node in nodes)])
-        around = Surroundings(history, cotangents)
-        array = around.value(place)
-        index = self._element(array, cotangents.of(place))
-        spot = Spot(place, index)
-        loss_name = self._loss_name(names)
-        writer = StepWriter(around, names, loss_name, self.lang)
-        inside = {node.serial for node in nodes}
-        route = follow(around, spot, shown, inside, root)
-        whole = paths(around, route, root) if len(nodes) <= MOST_STEPS else None
+        figures = scene.figures(self._element(scene.array, scene.gradient), check=self.wants_check)
+        spot = figures.spot
+        writer = StepWriter(scene.around, names, names.of_tensor(self.loss) or "L", self.lang)
+        inside = {node.serial for node in scene.nodes}
+        route = follow(scene.around, spot, figures.edges, shown[::-1], inside, scene.root)
+        readable = len(back) <= MOST_STEPS and not scene.cotangents.replaced
+        whole = paths(scene.around, route, scene.root) if readable else None
         rows, omitted, omitted_total, total = self._rows(writer, route, whole)
-        steps = [writer.step(route.followed[node.serial]) for node in reversed(shown)]
-        before, after = cotangents.before_hooks(place), cotangents.of(place)
-        gradient = at(after, index)
-        eps = float(np.finfo(dtype_of(array)).eps)
-        agrees = _equal(at(before, index) if nodes else gradient, total, route.edges.magnitude, eps)
-        if not nodes:
-            total, agrees = gradient, True
-        verdict = Check("not checked", why=language.text("receipt.check.switched_off", self.lang))
-        if self.wants_check:
-            moved = Moved(history, spot, array, nodes)
-            verdict = check_by_differences(moved, gradient, route.edges.magnitude, eps, self.lang)
         return Receipt(
             lang=self.lang,
-            loss=writer.quantity(root.place, (), numbers_of(self.loss)),
-            wrt=writer.quantity(place, index, array),
-            gradient=gradient,
-            total=total,
-            agrees=agrees,
-            grad=self._grad(index),
+            loss=writer.quantity(scene.root.place, (), numbers_of(self.loss)),
+            wrt=writer.quantity(spot.place, spot.index, scene.array),
+            gradient=figures.gradient,
+            total=figures.gradient if spot == scene.root else total,
+            agrees=figures.agrees and (spot == scene.root or self._adds_up(figures, total, scene.eps)),
+            grad=self._grad(spot.index),
             rows=rows,
             rows_are="edges" if whole is None else "paths",
             rows_omitted=omitted,
             rows_omitted_total=omitted_total,
-            steps=tuple(steps),
+            steps=tuple(writer.step(route.followed[node.serial]) for node in shown),
             steps_omitted=len(back) - len(shown),
             groups=self._groups(positions, repeated, names, back),
-            array=self._array_account(around, writer, spot, after, array) if np.ndim(array) else None,
-            check=verdict,
-            reason=self._reason(around, spot, root, gradient, route.edges, eps, writer),
-            update=self._update(optimizer, index, after),
+            array=self._array_account(scene, writer, spot) if np.ndim(scene.array) else None,
+            check=figures.check,
+            reason=self._reason(scene, figures, writer),
+            update=self._update(optimizer, spot.index, scene.gradient),
             layers=view,
-            notes=self._notes(before, after, index),
+            notes=self._notes(figures),
         )
+
+    @staticmethod
+    def _adds_up(figures: Figures, total: float, eps: float) -> bool:
+        return equal(figures.arrived, total, figures.edges.magnitude, eps)
 
     # ----------------------------------------------------------------------------------------- the parts
 
@@ -143,9 +123,6 @@ class Explanation:
             return (0,) * len(shape)
         sizes = np.nan_to_num(np.abs(np.asarray(g, dtype=np.float64)), nan=np.inf)
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), shape))
-
-    def _loss_name(self, names: Names) -> str:
-        return names.of_tensor(self.loss) or "L"
 
     def _rows(
         self, writer: StepWriter, route: Route, whole: list[Path] | None
@@ -170,9 +147,8 @@ class Explanation:
         shown = [back[i] for i in positions]
         return tuple(groups(positions, repeated, [n.mapping.name for n in shown], [names.module(n) for n in shown]))
 
-    def _array_account(
-        self, around: Surroundings, writer: StepWriter, spot: Spot, g: Any, array: Any
-    ) -> ArrayAccount | None:
+    def _array_account(self, scene: Scene, writer: StepWriter, spot: Spot) -> ArrayAccount | None:
+        around, array, g = scene.around, scene.array, scene.gradient
         values = summary_of(array)
         gradient = summary_of(np.zeros(shape_of(array)) if g is None else g)
         if values is None or gradient is None:
@@ -195,22 +171,14 @@ class Explanation:
             largest = tuple(int(i) for i in np.unravel_index(k, shape_of(array)))
         return ArrayAccount(values, gradient, tuple(lines), tuple(formulas), largest)
 
-    def _reason(
-        self,
-        around: Surroundings,
-        spot: Spot,
-        root: Spot,
-        gradient: float,
-        edges: Edges,
-        eps: float,
-        writer: StepWriter,
-    ) -> Reason | None:
-        if spot == root or np.isnan(gradient):
+    def _reason(self, scene: Scene, figures: Figures, writer: StepWriter) -> Reason | None:
+        spot, gradient, edges = figures.spot, figures.gradient, figures.edges
+        if spot == scene.root or np.isnan(gradient):
             return None
         symbol = writer.quantity(spot.place, spot.index).symbol
         if gradient == 0:
-            return why_zero(around, spot, root, symbol, self.lang)
-        if len(edges.shown) > 1 and abs(gradient) <= 4 * eps * edges.magnitude:
+            return why_zero(scene.around, spot, scene.root, symbol, self.lang)
+        if len(edges.shown) > 1 and abs(gradient) <= 4 * scene.eps * edges.magnitude:
             words = language.text("receipt.reason.zero.cancelled", self.lang, name=symbol, mapping="", place="")
             return Reason("cancelled", words, missing=False)
         return None
@@ -222,14 +190,11 @@ class Explanation:
 
         return update_account(optimizer, self.link, index, g, self.lang)
 
-    def _notes(self, before: Any, after: Any, index: Element) -> tuple[str, ...]:
-        if before is after:
+    def _notes(self, figures: Figures) -> tuple[str, ...]:
+        if figures.arrived == figures.gradient or np.isnan(figures.gradient):
             return ()
-        return (
-            language.text(
-                "receipt.note.hook", self.lang, before=f"{at(before, index):.6g}", after=f"{at(after, index):.6g}"
-            ),
-        )
+        before, after = f"{figures.arrived:.6g}", f"{figures.gradient:.6g}"
+        return (language.text("receipt.note.hook", self.lang, before=before, after=after),)
 
     def _grad(self, index: Element) -> float | None:
         """What `.grad` holds: that of the tensor asked for, or of the one that it is a part of."""
@@ -241,20 +206,21 @@ class Explanation:
         numbers = numbers_of(g)
         return float(numbers[index]) if numbers.ndim == len(index) else None
 
-    def _require_fresh(self, history: History) -> None:
-        """Refuse to explain a graph whose leaves have other values by now than it was recorded with."""
-        stale = history.stale_leaves()
-        if not stale:
-            return
-        again = history.run_again(stale)
-        recorded = numbers_of(self.loss)
-        if not np.allclose(again, recorded, rtol=1e3 * np.finfo(recorded.dtype).eps, equal_nan=True):
-            raise GradientError(
-                f"explain: a tensor has another value now than when the loss was computed (the graph run again gives "
-                f"{float(again):.6g}, the loss is {float(recorded):.6g}).\n"
-                f"  wrong:  optimizer.step(); pb.explain(loss, w)\n"
-                f"  right:  pb.explain(loss, w); optimizer.step()"
-            )
+
+def _signatures(back: list[Node]) -> list[tuple[Any, ...]]:
+    """Return for each node what makes it the same as another: mapping, shape, and how far away its inputs are."""
+    at = {node.serial: i for i, node in enumerate(back)}
+    return [
+        (
+            node.mapping.name,
+            None if node.output.__class__ is tuple else shape_of(node.output),
+            *(
+                at[owner(link).serial] - i if link is not None and owner(link).serial in at else None
+                for link in node.links
+            ),
+        )
+        for i, node in enumerate(back)
+    ]
 
 
 def _checked(index: Element, shape: Element) -> Element:
@@ -274,13 +240,6 @@ def _way(route: Route, edge: Any) -> tuple[int, ...]:
         way.append(onwards)
         followed = route.followed.get(onwards)
     return tuple(reversed(way))
-
-
-def _equal(gradient: float, total: float, magnitude: float, eps: float) -> bool:
-    """Whether engine and rows say the same, but for the rounding of the dtype that the engine computed in."""
-    if np.isnan(gradient) or np.isinf(gradient):
-        return bool(np.isnan(total)) or gradient == total
-    return bool(abs(gradient - total) <= 256 * eps * max(magnitude, abs(gradient)) + 1e-300)
 
 
 def bare(x: Any, name: str) -> Quantity:

@@ -288,27 +288,29 @@ class Update:
 
 @dataclass(frozen=True)
 class LayerAccount:
-    """One layer in the textbook's terms, for one sample or the mean over the batch."""
+    """One layer in the textbook's terms, z = W x + b, a = f(z), δ = ∂L/∂z: of one sample, or the mean of the batch."""
 
     name: str
-    affine: str
-    activation: str
-    """Words of the mapping(s) f with a = f(z); "" where there is none."""
+    origin: Origin
+    x: Any
+    """What goes in."""
     z: Any
     a: Any
+    activation: str
+    """Words for f; "" where there is none, and a is z."""
     slope: Any
-    """f′(z), for a chosen sample and an elementwise f."""
+    """f′(z) for a chosen sample; None for the mean, of which δ is not the product."""
     carried: Any
-    """∂L/∂a: what the next layer sends back, (W of the next layer)ᵀ δ of the next layer."""
+    """∂L/∂a: what comes back from behind."""
     delta: Any
     """∂L/∂z."""
-    weight: Quantity
-    bias: Quantity | None
-    weight_gradient: Any
-    bias_gradient: Any
     statement: str
-    """How δ comes about."""
-    origin: Origin
+    """How δ comes about, such as δ1 = (W2ᵀ δ2) ⊙ f′(z1)."""
+    weight: Quantity
+    weight_gradient: Any
+    """∂L/∂W: for a chosen sample its own part, δ times x; for the mean that of the whole batch, as the engine says."""
+    bias: Quantity | None
+    bias_gradient: Any
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ import numpy as np
 
 from ..core.spec import shape_of
 from ..transforms.node import Node
-from .edges import Edge, Edges, Spot, Surroundings, at
+from .edges import MOST_EDGES, Edge, Edges, Spot, Surroundings, at
 from .history import owner, part_of
 from .slopes import parts, pulled, unit
 
 __all__ = ["Followed", "Path", "Route", "follow", "paths"]
 
-MOST_EDGES = 64
 MOST_PATHS = 16
 
 
@@ -51,12 +50,11 @@ class Path:
         return float(np.prod([edge.local for edge in self.edges]))
 
 
-def follow(around: Surroundings, start: Spot, nodes: list[Node], inside: set[int], root: Spot) -> Route:
+def follow(around: Surroundings, start: Spot, edges: Edges, nodes: list[Node], inside: set[int], root: Spot) -> Route:
     """Walk from the explained element to the loss: at each node look at the element through which most flows.
 
-    `nodes` are those to look at, `inside` the serials of all that lie on the way.
+    `edges` are those of the element, `nodes` the nodes to look at, `inside` the serials of all that lie on the way.
     """
-    edges = around.edges(start, MOST_EDGES)
     candidates: dict[int, Edge] = {}
     focus: dict[tuple[int, int], Spot] = {start.place: start}
     _offer(candidates, edges)

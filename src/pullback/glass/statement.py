@@ -169,7 +169,8 @@ def structure(mapping: Mapping, static: dict[str, Any], inputs: Sequence[Any], p
         if tried is specs and work > MOST_WORK:
             return None
         try:
-            found = _structure(mapping, tuple(sorted(static.items())), tried, position)
+            with np.errstate(all="ignore"):
+                found = _structure(mapping, tuple(sorted(static.items())), tried, position)
         except Exception:  # a rule that reads its inputs in some other way, or static parameters that name lengths
             found = None
         if found is not None:

@@ -16,7 +16,7 @@ from ..core.value import Value, wear
 from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
 from ..transforms.node import Leaf, Node, Part
 from ..transforms.provenance import watching
-from ..transforms.reverse import TAPE, note_detached, note_exit, tape
+from ..transforms.reverse import TAPE, detached, note_exit, tape
 from .at import At
 from .operators import Operators
 
@@ -226,7 +226,7 @@ class Tensor(Operators):
             payload = self._payload
             y = payload.read() if payload.__class__ is Cell else payload
             if watching.count:
-                note_detached(self, y, "detach()")
+                y = detached(self, y, "detach()")
             if not isinstance(y, Value):
                 return Tensor(TAPE, y)
         return m.stop_gradient(self)  # in a graph that is recorded, too: a run of it may be differentiated

@@ -43,9 +43,7 @@ class Cut:
         return self.code.co_filename, self.code.co_firstlineno
 
 
-_MOST = 4096
-_cuts: dict[int, tuple[Any, Cut]] = {}
-_scalars: deque[int] = deque()
+_cuts: dict[int, tuple[weakref.ref[Any], Cut]] = {}
 _exits: deque[Cut] = deque(maxlen=256)
 
 
@@ -58,11 +56,14 @@ class _Watching:
 watching = _Watching()
 
 
-def note(y: Any, kind: str, links: Sequence[Any], cuts: Sequence[Cut], words: str, is_ours: Any) -> None:
-    """Remember that the array `y` ends the graph here."""
+def note(y: Any, kind: str, links: Sequence[Any], cuts: Sequence[Cut], words: str, is_ours: Any) -> Any:
+    """Return an array equal to `y`, of which it is remembered that the graph ends here.
+
+    It is an object of its own, so that what is remembered goes when it goes: `y` itself may be kept by the
+    very graph that lies beyond.
+    """
     cut = _cut(kind, links, cuts, words, is_ours)
-    for part in y if y.__class__ is tuple else (y,):
-        _remember(part, cut)
+    return tuple(_remembered(part, cut) for part in y) if y.__class__ is tuple else _remembered(y, cut)
 
 
 def note_exit(link: Any, words: str, is_ours: Any) -> None:
@@ -73,10 +74,7 @@ def note_exit(link: Any, words: str, is_ours: Any) -> None:
 def cut_of(array: Any) -> Cut | None:
     """Return the end of the graph that an array is; None for one that is not known."""
     known = _cuts.get(id(array))
-    if known is None:
-        return None
-    held = known[0]
-    return known[1] if (held() if isinstance(held, weakref.ref) else held) is array else None
+    return known[1] if known is not None and known[0]() is array else None
 
 
 def exits() -> tuple[Cut, ...]:
@@ -96,12 +94,9 @@ def _cut(kind: str, links: Sequence[Any], cuts: Sequence[Cut], words: str, is_ou
     return Cut(kind, tuple(links), tuple(cuts), words, frame.f_code, frame.f_lasti)
 
 
-def _remember(part: Any, cut: Cut) -> None:
-    key = id(part)
-    if isinstance(part, np.ndarray):
-        _cuts[key] = weakref.ref(part, lambda _: _cuts.pop(key, None)), cut
-        return
-    _cuts[key] = part, cut  # NumPy's numbers have no weak references: the last few thousand are held
-    _scalars.append(key)
-    if len(_scalars) > _MOST:
-        _cuts.pop(_scalars.popleft(), None)
+def _remembered(part: Any, cut: Cut) -> Any:
+    own = np.asarray(part).view()
+    key = id(own)
+    forget = _cuts.pop  # bound here: at the end of a program the module is emptied before the arrays
+    _cuts[key] = weakref.ref(own, lambda _: forget(key, None)), cut
+    return own

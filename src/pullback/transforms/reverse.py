@@ -32,11 +32,11 @@ __all__ = [
     "TAPE",
     "Reverse",
     "Tape",
+    "detached",
     "enable_grad",
     "keep_values",
     "lower",
     "no_grad",
-    "note_detached",
     "note_exit",
     "present",
     "settle",
@@ -260,7 +260,8 @@ class Keeping(Tape):
                 kind = "no_grad"
             else:
                 kind = "detached" if spec_of(first).dtype.kind == "f" else "integer"
-            provenance.note(y, kind, links, cuts, mapping.name, _is_ours)
+            y = provenance.note(y, kind, links, cuts, mapping.name, _is_ours)
+            return tuple(Face.new(self.key, part) for part in y) if y.__class__ is tuple else Face.new(self.key, y)
         return result
 
 
@@ -269,13 +270,12 @@ def _content(x: Value) -> Any:
     return payload.read() if payload.__class__ is Cell else payload
 
 
-def note_detached(x: Value, y: Any, words: str) -> None:
-    """Note, where ends of the graph are noted, that the array `y` is the value of `x` cut off from the graph."""
+def detached(x: Value, y: Any, words: str) -> Any:
+    """Return an array equal to `y`, of which it is noted that it is the value of `x` cut off from the graph."""
     links = () if x._link is None else (x._link,)
     earlier = () if links else (provenance.cut_of(_content(x)),)
     cuts = tuple(cut for cut in earlier if cut is not None)
-    if links or cuts:
-        provenance.note(y, "detached", links, cuts, words, _is_ours)
+    return provenance.note(y, "detached", links, cuts, words, _is_ours) if links or cuts else y
 
 
 def note_exit(x: Value, words: str) -> None:

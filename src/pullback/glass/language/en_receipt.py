@@ -20,23 +20,47 @@ STRINGS: dict[str, str] = {
         "no backward pass has run yet, so {name}.grad is None. That is not 0: call backward(), or "
         "pb.explain(loss, {name}) to see the gradient without it"
     ),
-    "receipt.reason.cut.detached": "the path to {name} ends at {what} ({place}), which passes the value on but no gradient",
+    "receipt.reason.cut.detached": (
+        "the path to {name} ends at {what} ({place}), which passes the value on but no "
+        "gradient"
+    ),
     "receipt.reason.cut.detached.itself": "{name} was cut off from what it was computed from by {what} ({place})",
     "receipt.reason.cut.no_grad": "the path to {name} ends at {what} ({place}), computed inside no_grad()",
     "receipt.reason.cut.no_grad.itself": "{name} was computed inside no_grad() ({place})",
-    "receipt.reason.cut.integer": "the path to {name} ends at {what} ({place}), whose result is whole numbers or truth values",
+    "receipt.reason.cut.integer": (
+        "the path to {name} ends at {what} ({place}), whose result is whole numbers or truth "
+        "values"
+    ),
     "receipt.reason.cut.integer.itself": "{name} is the result of {what} ({place}): whole numbers or truth values",
     # reasons: zero
-    "receipt.reason.zero.not on any path": "no result that the loss uses was made from the element {name}: it was not selected",
-    "receipt.reason.zero.constant": "{mapping} is constant but for its jumps, so its derivative is 0 everywhere ({place})",
+    "receipt.reason.zero.not on any path": (
+        "no result that the loss uses was made from the element {name}: it was not "
+        "selected"
+    ),
+    "receipt.reason.zero.constant": (
+        "{mapping} is constant but for its jumps, so its derivative is 0 everywhere "
+        "({place})"
+    ),
     "receipt.reason.zero.mask off": "a mask is 0 here: {mapping} lets nothing through ({place})",
-    "receipt.reason.zero.mask off.not_chosen": "{mapping} chose another element here, which gets the gradient ({place})",
+    "receipt.reason.zero.mask off.not_chosen": (
+        "{mapping} chose another element here, which gets the gradient "
+        "({place})"
+    ),
     "receipt.reason.zero.saturated": "{mapping} is saturated: its input lies where the curve is flat ({place})",
     "receipt.reason.zero.dead unit": "a dead unit: {mapping} gives 0, and lets nothing through ({place})",
-    "receipt.reason.zero.multiplied by zero": "on its way back the gradient is multiplied by 0 in {mapping} ({place})",
+    "receipt.reason.zero.multiplied by zero": (
+        "on its way back the gradient is multiplied by 0 in {mapping} "
+        "({place})"
+    ),
     "receipt.reason.zero.multiplied by zero.hook": "a hook replaced the gradient by 0",
-    "receipt.reason.zero.cancelled": "the contributions of several paths cancel each other: their sum is 0, they are not",
-    "receipt.reason.zero.underflow": "the number is smaller than the dtype can hold, and became 0, in {mapping} ({place})",
+    "receipt.reason.zero.cancelled": (
+        "the contributions of several paths cancel each other: their sum is 0, they are "
+        "not"
+    ),
+    "receipt.reason.zero.underflow": (
+        "the number is smaller than the dtype can hold, and became 0, in {mapping} "
+        "({place})"
+    ),
     # notes
     "receipt.note.hook": "a hook changed this gradient from {before} to {after}",
     # the codes of the reasons
@@ -67,6 +91,7 @@ STRINGS: dict[str, str] = {
     "receipt.text.array.values": "values",
     "receipt.text.array.zeros": "{zeros} of {size} are 0",
     "receipt.text.array.largest": "the largest gradient is that of {element}",
+    "receipt.text.few": "⋮ and {count} more, one for each time that it is used",
     "receipt.text.rows.paths": "Every path from the loss to {x}, its local derivatives, and their product",
     "receipt.text.rows.edges": "What is made of {x} directly: incoming gradient · local derivative",
     "receipt.text.rows.rest": "and {count} more, together {total}",
@@ -95,4 +120,15 @@ STRINGS: dict[str, str] = {
     "receipt.text.update": "What {optimizer} makes of it ({settings})",
     "receipt.text.update.words": "{words}",
     "receipt.text.update.change": "{x}: {before} → {after}, a change of {change}",
+    # the layer view
+    "layers.title": "{count} layers, {of}; loss {loss}",
+    "layers.mean": "mean over the batch of {batch} (how δ comes about holds sample by sample)",
+    "layers.sample": "sample {sample} of the batch of {batch}",
+    "layers.layer": "Layer {i}: {name} (W {shape})",
+    "layers.z": "before the activation",
+    "layers.carried": "sent back from behind",
+    "layers.weight": "δ{i} times x, over the whole batch",
+    "layers.weight_one": "δ{i} times x, the part of this sample",
+    "layers.bias": "the sum of δ{i} over the batch",
+    "layers.bias_one": "δ{i}, the part of this sample",
 }
