@@ -57,6 +57,8 @@ class Mapping:
     - `derivative`, `transpose`: what the family was given, kept for explanation.
     - `formula`, `words`: how it is written and how it is said, with the argument names in braces.
     - `lower`, `onnx`: names, resolved on a higher floor.
+    - `flops(*specs, **static)`: how many operations it takes, a product and a sum being two; derived from the family
+      but where products are summed.
     - `samples(rng)`: inputs for the contract. `special`, `special_slope`: edge values (a tuple where there
       are several arguments; "-0.0" for the number that as a key equals 0.0) with the expected value, and with
       the expected derivative(s).
@@ -81,6 +83,7 @@ class Mapping:
     words: str = ""
     lower: str | unsupported | None = None
     onnx: str | unsupported | None = None
+    flops: Callable[..., int] | None = None
     samples: Callable[..., Any] | None = None
     special: ReadOnlyDict[Any, Any] = field(default_factory=dict)
     special_slope: ReadOnlyDict[Any, Any] = field(default_factory=dict)

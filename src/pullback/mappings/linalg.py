@@ -75,6 +75,7 @@ _matmul = bilinear(
     _matmul_batch,
     formula="{a} {b}",
     words="the matrix product of {a} and {b}",
+    flops=lambda a, b: 2 * math.prod(matmul_shape(a.shape, b.shape)) * a.shape[-1],
     lower="matmul",
     onnx="MatMul",
     samples=fixed(

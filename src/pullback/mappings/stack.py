@@ -72,6 +72,7 @@ _unstack = irregular(
     outputs=0,
     formula=r"{x}_1, \dots, {x}_n",
     words="the parts of {x} along an axis",
+    flops=lambda x, *, axis: 0,
     lower=STEPWISE,
     onnx=NO_OPERATOR,
     samples=fixed(

@@ -24,6 +24,7 @@ from .losses import (
     NLLLoss,
 )
 from .module import *
+from .overview import *
 from .padding import *
 from .parameter import *
 from .parametrize import *
