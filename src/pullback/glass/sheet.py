@@ -106,7 +106,7 @@ class _Sheet:
                 words = self.say(f"meaning.{meaning}", x=r.wrt.symbol, loss=r.loss.name, size=size)
                 yield f'<p class="meaning">{words}</p>'
             held = shown_number(r.grad) if r.grad is not None else text("receipt.text.grad.none", self.lang)
-            if r.wrt.kind == "leaf" and (r.grad is None or r.grad != r.gradient):
+            if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield f'<p class="facts">{self.say("grad", name=r.wrt.name, held=held)}</p>'
 
     def array(self) -> Iterator[str]:
