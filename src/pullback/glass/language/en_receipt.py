@@ -47,7 +47,7 @@ STRINGS: dict[str, str] = {
         "({place})"
     ),
     "receipt.reason.zero.saturated": "{mapping} is saturated: its input lies where the curve is flat ({place})",
-    "receipt.reason.zero.dead unit": "a dead unit: {mapping} gives 0, and lets nothing through ({place})",
+    "receipt.reason.zero.dead unit": "{mapping} gives 0, and lets nothing through ({place})",
     "receipt.reason.zero.multiplied by zero": (
         "on its way back the gradient is multiplied by 0 in {mapping} "
         "({place})"
