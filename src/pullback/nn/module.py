@@ -332,6 +332,11 @@ class Module:
             lines.append(f"({name}): " + repr(x).replace("\n", "\n  "))
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
+    def _repr_html_(self) -> str:
+        from ..glass.notebook import module_html
+
+        return module_html(self)
+
 
 _INTERNAL = ("_mode", "_before", "_after")
 

@@ -137,6 +137,11 @@ class Tensor(Operators):
             parts.append("requires_grad=True")
         return f"{type(self).__name__.lower()}({', '.join(parts)})"
 
+    def _repr_html_(self) -> str:
+        from ..glass.notebook import tensor_html
+
+        return tensor_html(self)
+
     # ------------------------------------------------------------------------------- to numbers
 
     def numpy(self) -> np.ndarray[Any, Any]:

@@ -99,6 +99,11 @@ class Graph:
         tail = [f"write {cell.name or 'cell'}: {value!r}" for cell, value in self.writes.items()]
         return "\n".join([head, *state, *body, *tail, f"outputs: {self.outputs}"])
 
+    def _repr_html_(self) -> str:
+        from ..glass.notebook import graph_html
+
+        return graph_html(self)
+
     def run(self, arguments: Sequence[Any]) -> Any:
         """Run the equations on `arguments` in the present context, then write the cells together."""
         values: dict[int, Any] = {s.index: x for s, x in zip(self.inputs, arguments, strict=True)}

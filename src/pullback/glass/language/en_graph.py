@@ -7,6 +7,10 @@ STRINGS: dict[str, str] = {
     "graph.chunk": "mappings {first}–{last}",
     "graph.inputs": "{count} inputs",
     "graph.mappings": "mappings: {count}",
+    # a notebook
+    "notebook.made_by": "made by {name}",
+    "notebook.corner": "the corner; all of it from {low} to {high}, mean {mean}, norm {norm}",
+    "notebook.parameters": "parameters: {count}",
     # the page: the bar
     "page.showing": "What is shown",
     "page.direction_forward": "Forward",

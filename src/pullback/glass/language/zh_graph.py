@@ -7,6 +7,10 @@ STRINGS: dict[str, str] = {
     "graph.chunk": "映射 {first}–{last}",
     "graph.inputs": "{count} 个输入",
     "graph.mappings": "映射：{count} 个",
+    # a notebook
+    "notebook.made_by": "由 {name} 得到",
+    "notebook.corner": "左上角；整体从 {low} 到 {high}，均值 {mean}，范数 {norm}",
+    "notebook.parameters": "参数：{count} 个",
     # the page: the bar
     "page.showing": "显示内容",
     "page.direction_forward": "前向",
