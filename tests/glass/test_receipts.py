@@ -465,7 +465,7 @@ def test_text_and_data_state_the_same_facts():
 
 def test_chinese_and_english_have_the_same_shape(xy):
     x, y = xy
-    en, zh = (pb.explain((x**2 + x * y) * y**3, x, lang=lang).text() for lang in ("en", "zh"))
+    en, zh = (pb.explain((x**2 + x * y) * y**3, x, lang=lang).text(width=10_000) for lang in ("en", "zh"))
     assert len(en.splitlines()) == len(zh.splitlines()) and "引擎的梯度" in zh and "engine" in en
 
 
