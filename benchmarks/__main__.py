@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 from rich.console import Console
 
-from . import chain, importing, memory, overhead, step, table
+from . import chain, importing, memory, overhead, receipt, step, table
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -20,6 +20,7 @@ WORKLOADS: dict[str, ModuleType] = {
     "step": step,
     "memory": memory,
     "import": importing,
+    "receipt": receipt,
 }
 
 

@@ -76,6 +76,13 @@ def test_a_chain_has_the_gradient_of_its_formula(active):
     assert error(CHAINS["pullback"](500, active), 500, active) < 1e-12
 
 
+def test_a_receipt_adds_up_where_it_is_timed():
+    from benchmarks.receipt import FULL, TEXT, timings
+
+    samples = timings(rounds=2)
+    assert {quantity: len(times) for quantity, times in samples.items()} == {FULL: 2, TEXT: 2}
+
+
 def test_a_child_runs_with_one_thread_and_says_what_failed():
     from benchmarks import child
 
