@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import pullback.cli
-from pullback.cli.words import CATALOGUES, default_language
+from pullback.cli.words import CATALOGUES
+from pullback.glass.language import locale_language
 from pullback.train.progress import ENGLISH
 
 ENGLISH_WORDS = CATALOGUES["en"]
@@ -48,4 +49,4 @@ def test_every_entry_is_used_and_every_use_has_an_entry():
     [({}, "en"), ({"LANG": "zh_TW"}, "zh"), ({"LC_ALL": "", "LC_MESSAGES": "zh_CN.UTF-8", "LANG": "C"}, "zh")],
 )
 def test_the_locale_chooses(environment, language):
-    assert default_language(environment) == language
+    assert locale_language(environment) == language

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from .words import CATALOGUES, default_language, words_of
+from ..glass.language import locale_language
+from .words import CATALOGUES, words_of
 
 __all__ = ["BadInput", "Command", "Group", "Widths", "finite", "language", "language_option", "option"]
 
@@ -25,7 +26,7 @@ class BadInput(click.UsageError):
 def language(context: click.Context | None = None) -> str:
     """The language that `--lang` chose in the command of ``context`` (the running one); else the locale's."""
     context = context or click.get_current_context(silent=True)
-    return default_language() if context is None else str(context.meta.get(_CHOSEN, default_language()))
+    return locale_language() if context is None else str(context.meta.get(_CHOSEN, locale_language()))
 
 
 def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
@@ -38,7 +39,7 @@ def language_option(function: Any) -> Any:
     """The option `--lang`, which is read before all others."""
 
     def choose(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
-        chosen = value or default_language()
+        chosen = value or locale_language()
         context.meta[_CHOSEN] = chosen
         return chosen
 
