@@ -34,22 +34,25 @@ class Table(NamedTuple):
 # ------------------------------------------------------------------------------------------------ rules
 
 
-def _step(n: int, m: int, scale: Scale, kind: Any) -> Any:
+def _step(n: int, m: int, scale: Scale) -> float:
     """How far apart the elements of the result lie in the input: 1/scale if a scale is given."""
-    return kind(1 / scale) if scale else kind(n) / kind(m)
+    return 1 / scale if scale else n / m
 
 
-def _nearest(n: int, m: int, scale: Scale, offset: float = 0.0) -> tuple[Any, Any]:
-    # In single precision, as PyTorch computes it, so that the same elements are chosen.
-    f = np.float32
-    source = np.floor((np.arange(m, dtype=f) + f(offset)) * _step(n, m, scale, f)).astype(np.int64)
+def _nearest(n: int, m: int, scale: Scale, halves: int = 0) -> tuple[Any, Any]:
+    """Element i is taken from ⌊(i + halves/2) · n/m⌋: exactly, or in single precision for a scale, as in PyTorch."""
+    at = 2 * np.arange(m) + halves
+    if scale:
+        source = np.floor(at.astype(np.float32) / 2 * np.float32(1 / scale)).astype(np.int64)
+    else:
+        source = at * n // (2 * m)
     return np.minimum(source, n - 1)[None], None
 
 
 def _source(n: int, m: int, align_corners: bool, scale: Scale) -> Any:
     if align_corners:
         return np.arange(m) * ((n - 1) / (m - 1) if m > 1 else 0.0)
-    return (np.arange(m) + 0.5) * _step(n, m, scale, np.float64) - 0.5
+    return (np.arange(m) + 0.5) * _step(n, m, scale) - 0.5
 
 
 def _linear(n: int, m: int, align_corners: bool, scale: Scale) -> tuple[Any, Any]:
@@ -83,7 +86,7 @@ def _reflect(n: int, before: int, after: int) -> tuple[Any, Any]:
 
 RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "nearest": lambda n, m, scale: _nearest(n, m, scale),
-    "nearest-exact": lambda n, m, scale: _nearest(n, m, scale, 0.5),
+    "nearest-exact": lambda n, m, scale: _nearest(n, m, scale, 1),
     "linear": _linear,
     "cubic": _cubic,
     "reflect": _reflect,

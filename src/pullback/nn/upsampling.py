@@ -69,7 +69,9 @@ def interpolate(
     more = (bool(align_corners),) if rule in ("linear", "cubic") else ()
     for axis in range(1, axes + 1):
         n, new, scale = shape[-axis], lengths[-axis], scales[-axis]
-        if n != new or scale is not None:
+        # PyTorch copies an axis whose length stays although a scale is given, in these modes (in "nearest" not
+        # always, but then its gradient is that of a copy).
+        if n != new or (scale is not None and rule not in ("nearest", "linear")):
             x = _resample(x, axis=-axis, rule=(rule, n, new, *more, scale), transposed=False)
     return x
 
