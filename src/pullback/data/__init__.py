@@ -10,6 +10,7 @@ from .digits import digits, load_digits
 from .idx import load_idx_folder, read_idx, write_idx
 from .iterable import IterableDataset
 from .loader import DataLoader
+from .texts import load_text
 from .padding import pad_collate, pad_sequence
 from .sampler import DistributedSampler, RandomSampler, Sampler, SequentialSampler, WeightedRandomSampler
 
@@ -29,6 +30,7 @@ __all__ = [
     "pad_sequence",
     "digits",
     "load_digits",
+    "load_text",
     "read_idx",
     "load_idx_folder",
     "write_idx",
