@@ -179,6 +179,10 @@ def test_without_the_extra_svg_says_how_to_install_it(monkeypatch):
         EXAMPLES["scalar"].svg()
 
 
+def test_in_a_notebook_without_scripts_there_is_a_picture():
+    assert EXAMPLES["scalar"]._repr_svg_() == EXAMPLES["scalar"].svg()
+
+
 # ------------------------------------------------------------------------------------- the page as text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ class Drawing:
     def __repr__(self) -> str:
         count = sum(box.kind == "mapping" for box in self.diagram.boxes)
         return f"<drawing of {self.diagram.title}: {count} mapping{'s' * (count != 1)}>"
+
+    def _repr_svg_(self) -> str | None:
+        # For where a notebook is shown without its scripts.
+        return self.svg() if find_spec("quickjs") else None
 
     def _repr_html_(self) -> str:
         from .html import to_frame

@@ -45,7 +45,7 @@ function makeCanvas(stage, svg) {
       const area = stage.getBoundingClientRect();
       const scale = Math.min(1.35, (area.width - 16) / size.width, (area.height - 16) / size.height);
       // where everything would be too small to read, begin at the start of the computation
-      const readable = Math.max(scale, 0.45);
+      const readable = Math.max(scale, 0.55);
       const left = readable > scale && size.width * readable > area.width ? 8 : (area.width - size.width * readable) / 2;
       const top = readable > scale && size.height * readable > area.height ? 8 : (area.height - size.height * readable) / 2;
       view = { x: left, y: top, scale: readable };
