@@ -117,6 +117,20 @@ def the_sign():
 
 
 @broken("constant")
+def a_step_function_of_ones_own():
+    @pb.mapping
+    def step(x):
+        return (x > 0) * 1.0
+
+    @step.derivative
+    def _(x, y):
+        return 0 * x
+
+    w = leaf(2.0, 3.0)
+    return pb.sum(step(w)), w, (0,)
+
+
+@broken("constant")
 def floor_behind_a_layer():
     w = leaf(0.5, 1.5)
     return pb.sum(pb.floor(w * 3.0)), w, (0,)
@@ -295,6 +309,12 @@ def the_smaller_of_two():
     return pb.sum(pb.maximum(w, v)), w, (0,)
 
 
+@broken("mask off")
+def an_attention_mask():
+    scores = leaf(1.0, 2.0, 3.0)
+    return pb.sum(pb.softmax(scores + np.array([0.0, -np.inf, 0.0])) * np.array([1.0, 2.0, 3.0])), scores, (1,)
+
+
 # ------------------------------------------------------------------------------------------ saturated
 
 
@@ -374,6 +394,26 @@ def the_next_layer_starts_at_zero():
 def a_term_with_weight_zero():
     w = leaf(2.0, 1.0)
     return pb.sum(w**2) * 0.0 + 1, w, (0,)
+
+
+@broken("multiplied by zero")
+def a_product_with_two_other_zeros():
+    w = leaf(2.0, 3.0)
+    return pb.prod(pb.concat([w, np.zeros(2)])), w, (0,)
+
+
+@broken("multiplied by zero")
+def a_rule_that_multiplies_by_zero():
+    @pb.mapping
+    def twice(x):
+        return x * 2
+
+    @twice.pullback
+    def _(g, y, x):
+        return g * 0
+
+    w = leaf(2.0, 3.0)
+    return pb.sum(twice(w)), w, (0,)
 
 
 @broken("multiplied by zero")

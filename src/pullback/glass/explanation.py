@@ -49,6 +49,10 @@ class Explanation:
 
     def receipt(self, optimizer: Any, view: Any) -> Receipt:
         """Return the receipt."""
+        with np.errstate(all="ignore"):  # what is infinite or undefined is told, not warned of
+            return self._receipt(optimizer, view)
+
+    def _receipt(self, optimizer: Any, view: Any) -> Receipt:
         if self.history is None or self.link is None or owner(self.link).serial not in self.history:
             names = Names(self.history, self.given, self.frame)
             name = names.of_tensor(self.wrt) or language.text("receipt.this_tensor", self.lang)

@@ -152,7 +152,7 @@ class _Search:
             mask = np.zeros(shape, bool)
             mask[index] = True
             return mask
-        return np.zeros(shape, bool)
+        return self._moves(node, position, spot.index, i)
 
     # ------------------------------------------------------------------------- why a local derivative is zero
 
@@ -167,6 +167,8 @@ class _Search:
             return Cause("underflow" if flat else "multiplied by zero", node, "")
         if self._is_linear_in(node, position, index, i):
             return Cause("multiplied by zero", node)
+        if np.isneginf(np.asarray(self.around.history.inputs(node)[position])[index]):
+            return Cause("mask off", node, ".minus_infinity")
         flat = self._flat(node, position, index, i, out)
         return Cause("saturated" if flat else "multiplied by zero", node)
 
@@ -202,6 +204,8 @@ class _Search:
         if mapping.kink is not None and (flat or half):
             dead = level == 0 and _steepest(mapping, static, xs, position) >= 0.99
             return Cause("dead unit" if dead else "saturated", node)
+        if flat and _steepest(mapping, static, xs, position) == 0:
+            return Cause("constant", node)
         if flat:
             bounded = all(np.isfinite(v) and abs(v) <= 1e3 for v in map(flat_at, FAR))
             return Cause("underflow" if level == 0 and not bounded else "saturated", node)
@@ -234,18 +238,35 @@ class _Search:
         if node.mapping.family in ("linear", "bilinear", "jointly linear"):
             return True
         ts: list[Any] = [None] * len(inputs)
-        rng = np.random.default_rng(0)
-        x = inputs[position]
-        ts[position] = np.asarray(rng.standard_normal(shape_of(x)), dtype_of(x))[()]
+        x = np.asarray(inputs[position])
+        ts[position] = unit(x, index)
+        slopes = []
         try:
-            first = pushed(node.mapping, node.static, inputs, y, ts)[i]
-            inputs[position] = np.asarray(rng.standard_normal(shape_of(x)), dtype_of(x))[()]
-            with interpreting(EVALUATE):
-                y = node.mapping.evaluate(*inputs, **node.static)
-            second = pushed(node.mapping, node.static, inputs, y, ts)[i]
+            for elsewhere in (x[index], 0.7, -1.3, 2.5):
+                moved = x.copy()
+                moved[index] = elsewhere
+                inputs[position] = moved[()]
+                with interpreting(EVALUATE):
+                    y = node.mapping.evaluate(*inputs, **node.static)
+                slope = pushed(node.mapping, node.static, inputs, y, ts)[i]
+                slopes.append(np.zeros(()) if slope is None else np.asarray(slope))
         except Exception:  # a mapping that takes no other values there is not linear in them
             return False
-        return first is not None and second is not None and bool(np.allclose(first, second, rtol=1e-5))
+        return all(np.allclose(slope, slopes[0], rtol=1e-5) for slope in slopes)
+
+    def _moves(self, node: Node, position: int, index: tuple[int, ...], i: int) -> Any:
+        """Return which outputs change when the element does."""
+        inputs = list(self.around.history.inputs(node))
+        before = np.asarray(parts(self.around.history.output(node))[i])
+        moved = np.array(inputs[position])
+        moved[index] += 0.01 * max(1.0, abs(float(moved[index])))
+        inputs[position] = moved[()]
+        try:
+            with interpreting(EVALUATE):
+                after = np.asarray(parts(node.mapping.evaluate(*inputs, **node.static))[i])
+        except Exception:  # a mapping that takes no other values there
+            return np.zeros(before.shape, bool)
+        return np.asarray(before != after)
 
     def _flat(self, node: Node, position: int, index: tuple[int, ...], i: int, out: tuple[int, ...]) -> bool:
         """Whether the output does not change when the element is moved a little."""

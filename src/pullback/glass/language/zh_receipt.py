@@ -29,6 +29,7 @@ STRINGS: dict[str, str] = {
     "receipt.reason.zero.constant": "{mapping} 除跳跃处外恒为常数，因此导数处处为 0（{place}）",
     "receipt.reason.zero.mask off": "此处的掩码为 0：{mapping} 不让任何东西通过（{place}）",
     "receipt.reason.zero.mask off.not_chosen": "{mapping} 在此选了另一个元素，梯度归它（{place}）",
+    "receipt.reason.zero.mask off.minus_infinity": "{mapping} 在此的输入为 −∞，该元素因此被屏蔽（{place}）",
     "receipt.reason.zero.saturated": "{mapping} 已饱和：输入落在曲线平坦之处（{place}）",
     "receipt.reason.zero.dead unit": "{mapping} 的输出为 0，也不让梯度通过（{place}）",
     "receipt.reason.zero.multiplied by zero": "梯度在返回途中于 {mapping} 处乘以 0（{place}）",
