@@ -18,10 +18,28 @@ from .linear import *
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CosineSimilarity,
     CrossEntropyLoss,
+    FocalLoss,
+    GaussianNLLLoss,
+    HingeEmbeddingLoss,
+    HuberLoss,
+    InfoNCELoss,
+    KLDivLoss,
     L1Loss,
     MSELoss,
+    MarginRankingLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
     NLLLoss,
+    NTXentLoss,
+    PairwiseDistance,
+    PoissonNLLLoss,
+    QuantileLoss,
+    SmoothL1Loss,
+    SoftMarginLoss,
+    TripletMarginLoss,
 )
 from .module import *
 from .overview import *

@@ -261,6 +261,11 @@ ORACLES: dict[str, Oracle] = {
     "binary_cross_entropy_with_logits": wide(
         lambda z, target: -(target * np.log(_logistic(z)) + (1 - target) * np.log(_logistic(-z)))
     ),
+    "huber": lambda x, target, *, delta: np.where(
+        np.abs(x - target) <= delta, (x - target) ** 2 / 2, delta * (np.abs(x - target) - delta / 2)
+    ),
+    "pinball": lambda x, target, q: np.where(target >= x, q, q - 1) * (target - x),
+    "not_negative": lambda x, *, name: x,
     "finite_norm": lambda x: x,
     # random draws
     "random_uniform": lambda key, counter, *, shape, dtype: _philox(key, counter).random(shape, dtype),
