@@ -478,3 +478,31 @@ def test_second_order_gradients_are_explained_through_both_passes():
     slope = np.cos(x) * x + np.sin(x)
     assert receipt.gradient == pytest.approx(2 * slope * (2 * np.cos(x) - x * np.sin(x)), rel=1e-13)
     assert {"cos", "sin"} <= {step.mapping for step in receipt.steps} and receipt.check.verdict == "agrees"
+
+
+def test_nothing_is_decided_by_the_name_of_a_mapping(monkeypatch):
+    """With every mapping of the catalogue renamed, receipts, reasons and layers are the same but for the names."""
+    from pullback.core.mapping import CATALOGUE
+
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).to(F8)
+    net[0].bias.data = np.array([-50.0, 0.0, 0.0, 0.0])
+    x, t = pb.tensor(rng.normal(size=(4, 3))), pb.tensor(rng.integers(0, 2, 4))
+    loss = nn.CrossEntropyLoss()(net(x), t) + pb.max(net[2].weight) ** 2
+
+    def told():
+        said = [pb.explain(loss, net[0].weight, index=(i, 0), layers=True, sample=1, lang="en") for i in (0, 1)]
+        assert said[0].reason.code == "dead unit" and said[1].reason is None
+        return [unnamed(receipt.to_dict()) for receipt in said]
+
+    def unnamed(data):
+        if isinstance(data, dict):
+            hidden = ("mapping", "groups") if "causes" not in data else ("mapping", "words")
+            return {key: unnamed(value) for key, value in data.items() if key not in hidden}
+        return [unnamed(item) for item in data] if isinstance(data, list) else data
+
+    names = list(CATALOGUE.values())
+    before = told()
+    for i, mapping in enumerate(names):
+        monkeypatch.setattr(mapping, "name", f"mapping{i}")
+    assert told() == before
