@@ -65,6 +65,9 @@ STRINGS: dict[str, str] = {
     "command.expression_option": "{option} is for the folder of a run, and {folder} is none",
     "command.wrt": "--wrt {name}: there is no such input; there are {names}",
     "command.index": "--wrt {element}: no such element in the shape {shape}",
-    "command.no_gradient": "no gradient goes back through {program}, so there is nothing to draw; pullback explain says why",
+    "command.no_gradient": (
+        "no gradient goes back through {program}, so there is nothing to draw; pullback explain says "
+        "why"
+    ),
     "command.written": "written: {file}",
 }

@@ -46,7 +46,10 @@ STRINGS: dict[str, str] = {
         "{mapping} chose another element here, which gets the gradient "
         "({place})"
     ),
-    "receipt.reason.zero.mask off.minus_infinity": "the input of {mapping} is −∞ here, which masks the element ({place})",
+    "receipt.reason.zero.mask off.minus_infinity": (
+        "the input of {mapping} is −∞ here, which masks the element "
+        "({place})"
+    ),
     "receipt.reason.zero.saturated": "{mapping} is saturated: its input lies where the curve is flat ({place})",
     "receipt.reason.zero.dead unit": "{mapping} gives 0, and lets nothing through ({place})",
     "receipt.reason.zero.multiplied by zero": (
