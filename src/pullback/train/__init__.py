@@ -6,6 +6,7 @@ from .diagnosis import NonFiniteError
 from .health import LayerHealth
 from .history import History
 from .keeping import Checkpoint
+from .logs import CSVLog, LearningRateLog, TensorBoard
 from .metrics import MAE, MSE, R2, Accuracy, MeanLoss, Metric
 from .runs import Run, load_run
 from .stopping import EarlyStopping
@@ -17,6 +18,9 @@ __all__ = [
     "Callback",
     "GradientHealth",
     "JSONLines",
+    "CSVLog",
+    "LearningRateLog",
+    "TensorBoard",
     "EarlyStopping",
     "Checkpoint",
     "CheckpointError",
