@@ -66,8 +66,7 @@ STRINGS: dict[str, str] = {
     "command.wrt": "--wrt {name}: there is no such input; there are {names}",
     "command.index": "--wrt {element}: no such element in the shape {shape}",
     "command.no_gradient": (
-        "no gradient goes back through {program}, so there is nothing to draw; pullback explain says "
-        "why"
+        "no gradient goes back through {program}, so there is nothing to draw; pullback explain says why"
     ),
     "command.written": "written: {file}",
 }

@@ -21,49 +21,40 @@ STRINGS: dict[str, str] = {
         "pb.explain(loss, {name}) to see the gradient without it"
     ),
     "receipt.reason.cut.detached": (
-        "the path to {name} ends at {what} ({place}), which passes the value on but no "
-        "gradient"
+        "the path to {name} ends at {what} ({place}), which passes the value on but no gradient"
     ),
     "receipt.reason.cut.detached.itself": "{name} was cut off from what it was computed from by {what} ({place})",
     "receipt.reason.cut.no_grad": "the path to {name} ends at {what} ({place}), computed inside no_grad()",
     "receipt.reason.cut.no_grad.itself": "{name} was computed inside no_grad() ({place})",
     "receipt.reason.cut.integer": (
-        "the path to {name} ends at {what} ({place}), whose result is whole numbers or truth "
-        "values"
+        "the path to {name} ends at {what} ({place}), whose result is whole numbers or truth values"
     ),
     "receipt.reason.cut.integer.itself": "{name} is the result of {what} ({place}): whole numbers or truth values",
     # reasons: zero
     "receipt.reason.zero.not on any path": (
-        "no result that the loss uses was made from the element {name}: it was not "
-        "selected"
+        "no result that the loss uses was made from the element {name}: it was not selected"
     ),
     "receipt.reason.zero.constant": (
-        "{mapping} is constant but for its jumps, so its derivative is 0 everywhere "
-        "({place})"
+        "{mapping} is constant but for its jumps, so its derivative is 0 everywhere ({place})"
     ),
     "receipt.reason.zero.mask off": "a mask is 0 here: {mapping} lets nothing through ({place})",
     "receipt.reason.zero.mask off.not_chosen": (
-        "{mapping} chose another element here, which gets the gradient "
-        "({place})"
+        "{mapping} chose another element here, which gets the gradient ({place})"
     ),
     "receipt.reason.zero.mask off.minus_infinity": (
-        "the input of {mapping} is −∞ here, which masks the element "
-        "({place})"
+        "the input of {mapping} is −∞ here, which masks the element ({place})"
     ),
     "receipt.reason.zero.saturated": "{mapping} is saturated: its input lies where the curve is flat ({place})",
     "receipt.reason.zero.dead unit": "{mapping} gives 0, and lets nothing through ({place})",
     "receipt.reason.zero.multiplied by zero": (
-        "on its way back the gradient is multiplied by 0 in {mapping} "
-        "({place})"
+        "on its way back the gradient is multiplied by 0 in {mapping} ({place})"
     ),
     "receipt.reason.zero.multiplied by zero.hook": "a hook replaced the gradient by 0",
     "receipt.reason.zero.cancelled": (
-        "the contributions of several paths cancel each other: their sum is 0, they are "
-        "not"
+        "the contributions of several paths cancel each other: their sum is 0, they are not"
     ),
     "receipt.reason.zero.underflow": (
-        "the number is smaller than the dtype can hold, and became 0, in {mapping} "
-        "({place})"
+        "the number is smaller than the dtype can hold, and became 0, in {mapping} ({place})"
     ),
     # notes
     "receipt.note.hook": "a hook changed this gradient from {before} to {after}",
