@@ -1,8 +1,11 @@
 """The page in a real browser: step, click, point, fold, edit, by mouse and by keyboard; nothing leaves it."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -20,6 +23,7 @@ except ImportError:
 if BROWSER is None or sync_playwright is None:
     pytest.skip("no Chromium on the PATH, or no playwright: the page is not driven", allow_module_level=True)
 
+expect.set_options(timeout=20_000)
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -49,7 +53,7 @@ def opened(browser, tmp_path):
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: requests.append(request.url))
@@ -517,6 +521,25 @@ def test_an_edited_number_is_posted_and_everything_is_redrawn_from_the_answer(op
     assert shown(page, "loss") == ("= 12", "∂ 1") and shown(page, "x") == ("= −2", "∂ −12")
     assert "∂loss/∂x = −12" in panel(page).locator("details.full pre").text_content()
     expect(page.locator("h1 small")).to_have_text("= 12")
+
+
+def test_the_command_serves_the_page_with_the_engine_behind_it(opened):
+    command = [sys.executable, "-c", "from pullback.cli import main; main()", "graph", "(x**2 + x*y) * y**3"]
+    command += ["--at", "x=1", "--at", "y=2", "--serve", "--lang", "en"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            address = re.search(r"http://127\.0\.0\.1:\d+/\S+", process.stdout.readline())[0]
+            page = opened(address)
+            assert shown(page, "x") == ("= 1", "∂ 32") and shown(page, "y") == ("= 2", "∂ 44")
+            box(page, "y").click()
+            field = panel(page).locator("input.free")
+            field.fill("1")
+            field.press("Enter")
+            expect(status(page)).to_have_text("y is now 1: f = 2")
+            assert shown(page, "x")[1] == "∂ 3" and shown(page, "y")[1] == "∂ 7"  # (2x + y) y³, x y³ + 3 (x² + x y) y²
+        finally:
+            process.terminate()
 
 
 def test_an_element_of_a_weight_can_be_edited_by_keyboard(opened, served):

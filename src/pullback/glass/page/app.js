@@ -19,7 +19,9 @@ function draw({ fit = false, around = null } = {}) {
   const before = around && state.made ? placeOf(around) : null;
   state.seen = visible(model, state.open);
   const area = canvas.area();
-  state.made = bestLayout(state.seen, model, state.direction, area.width, area.height);
+  state.made = fit || !state.made
+    ? bestLayout(state.seen, model, state.direction, area.width, area.height)
+    : layout(state.seen, model, { direction: state.direction, rankdir: state.made.rankdir }); // nothing turns round
   canvas.layer.innerHTML = paint(state.made, model, state.direction);
   byId("drawing").setAttribute("aria-label", fill(strings.drawingOf, { title: model.data.title, count: state.made.items.length }));
   const after = before && placeOf(around);

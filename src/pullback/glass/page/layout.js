@@ -179,7 +179,7 @@ function layout(seen, model, { direction = "both", rankdir = "TB" } = {}) {
     const whole = [clipped(items.get(edge.source), inner[0]), ...inner, clipped(items.get(edge.target), inner[inner.length - 1])];
     edges.push({ ...labels.get(edge.name), x: x ?? inner[0].x, y: y ?? inner[0].y, points: whole });
   }
-  return moved({ items: [...items.values()], edges, frames: framed(seen, items) });
+  return moved({ items: [...items.values()], edges, frames: framed(seen, items), rankdir });
 }
 
 const at = ({ x, y }) => ({ x, y });
