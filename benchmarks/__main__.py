@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 from rich.console import Console
 
-from . import chain, importing, memory, overhead, receipt, step, table
+from . import chain, convolution, importing, memory, overhead, receipt, step, table
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -18,6 +18,7 @@ WORKLOADS: dict[str, ModuleType] = {
     "overhead": overhead,
     "chain": chain,
     "step": step,
+    "convolution": convolution,
     "memory": memory,
     "import": importing,
     "receipt": receipt,

@@ -113,3 +113,19 @@ def test_goals_are_judged_and_shown():
     written = json.loads(json.dumps(table.as_json({"step": (step, figures)})))
     assert written["workloads"]["step"]["figures"][0]["median"] == 141.0
     assert written["workloads"]["step"]["goals"][0]["reached"] is False
+
+
+def test_the_convolutions_by_hand_and_of_pullback_are_the_same(monkeypatch):
+    from benchmarks import convolution
+    from benchmarks.installed import BY_HAND
+
+    done = convolution.timings(["pullback", BY_HAND], [2, 3, 5], rounds=1)
+    assert done["apart"][BY_HAND] == 0 and done["apart"]["pullback"] < 1e-5
+    assert len(done["samples"]["pullback"]["µs"]) == 1
+
+    def other(x, w1, w2, g):
+        return convolution.STEPS[BY_HAND](x, 1.01 * w1, w2, g)
+
+    monkeypatch.setitem(convolution.STEPS, "other", other)
+    with pytest.raises(ArithmeticError, match="other computes another convolution"):
+        convolution.timings(["other"], [2, 3, 5], rounds=1)
