@@ -67,6 +67,31 @@ def test_every_step_says_its_formula_its_words_and_its_line(xy):
     assert pb.explain(loss, x, lang="zh").steps[1].words == "x 的指数函数"
 
 
+def test_each_path_names_the_elements_it_goes_through():
+    rng = np.random.default_rng(0)
+    x, w, v = rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(4, 2))
+    W = pb.tensor(w, requires_grad=True)
+    z = pb.linear(pb.tensor(x), W)
+    a = pb.tanh(z)
+    o = pb.linear(a, pb.tensor(v))
+    loss = pb.sum(o * o)
+    receipt = pb.explain(loss, W, index=(1, 2), lang="en")
+    out = np.tanh(x @ w.T) @ v.T
+    expected = {
+        f"loss ← v1[{n}, {k}] ← o[{n}, {k}] ← a[{n}, 1] ← z[{n}, 1]": 2 * out[n, k] * v[k, 1]
+        * (1 - np.tanh(x[n] @ w[1]) ** 2) * x[n, 2]
+        for n in range(2)
+        for k in range(4)
+    }  # fmt: skip
+    told = {}
+    for row in receipt.rows:
+        assert len(row.through) == len(row.path) == len(row.factors)
+        way = " ← ".join(row.through)
+        told[way] = told.get(way, 0.0) + row.product  # o * o reads o twice
+    assert told == pytest.approx(expected, rel=1e-12)
+    assert all(f"{way} ← W[1, 2]" in receipt.text(width=10_000) for way in list(told)[:4])
+
+
 def test_names_are_those_of_the_program_of_the_modules_or_given(xy):
     x, y = xy
     assert pb.explain(x * y, x).wrt.name == "x"
@@ -79,6 +104,8 @@ def test_names_are_those_of_the_program_of_the_modules_or_given(xy):
     assert pb.explain(loss, "0.weight").gradient == receipt.gradient
     with pytest.raises(KeyError, match=r"no parameter is called 'weight'; there are 0.weight, 0.bias"):
         pb.explain(loss, "weight")
+    other = nn.Linear(3, 2)  # of a module that did not run, the program's name for it
+    assert pb.explain(loss, other.bias, lang="en").wrt.name == "other.bias"
 
 
 @pytest.mark.parametrize(

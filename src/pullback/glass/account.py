@@ -127,19 +127,11 @@ class _Text:
         )
 
     def row(self, i: int, row: Row) -> list[str]:
-        by_serial = {step.serial: step for step in self.r.steps}
-        if self.r.rows_are == "paths":
-            way = " ← ".join(self.value_name(by_serial[s]) for s in row.path if s in by_serial)
-            product = " · ".join(signed(f) for f in row.factors)
-            shown = f"{way} ← {self.r.wrt.symbol}"
-        else:
-            shown = f"{row.output.symbol} ← {self.r.wrt.symbol}"
-            product = f"{signed(row.incoming)} · {signed(row.local)}"
+        shown = " ← ".join([*row.through, self.r.wrt.symbol])
+        factors = row.factors if self.r.rows_are == "paths" else (row.incoming, row.local)
+        product = " · ".join(map(signed, factors))
         share = "" if row.share is None else f"{100 * row.share:.0f} %"
         return [f"{i}.", shown, product, f"= {shown_number(row.product)}", share]
-
-    def value_name(self, step: Step) -> str:
-        return step.output.symbol
 
     def steps(self) -> Iterator[str]:
         r = self.r

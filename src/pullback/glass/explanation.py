@@ -134,17 +134,9 @@ class Explanation:
         edges = route.edges
         if whole is not None:
             size = sum(abs(path.product) for path in whole)
-            rows = [
-                writer.row(
-                    path.edges[-1],
-                    tuple(edge.node.serial for edge in path.edges),
-                    tuple(edge.local for edge in path.edges),
-                    size,
-                )
-                for path in whole
-            ]
+            rows = [writer.path(path, size) for path in whole]
             return tuple(sorted(rows, key=lambda r: -abs(r.product))), 0, 0.0, float(sum(r.product for r in rows))
-        rows = [writer.row(edge, _way(route, edge), (), edges.magnitude) for edge in edges.shown[:MOST_ROWS]]
+        rows = [writer.row(edge, edges.magnitude, _way(route, edge)) for edge in edges.shown[:MOST_ROWS]]
         return tuple(rows), edges.omitted, edges.omitted_total, edges.total
 
     def _groups(self, positions: list[int], repeated: Any, names: Names, back: list[Node]) -> tuple[Group, ...]:

@@ -54,7 +54,13 @@ class Names:
                 self._note(path, parameter)
         if frame is not None:
             for name, x in _variables(frame):
-                self._note(name, x)
+                if isinstance(x, Value | np.ndarray):
+                    self._note(name, x)
+                elif hasattr(
+                    type(x), "named_parameters"
+                ):  # a module that did not run, or whose parameters were cut off
+                    for path, parameter in x.named_parameters():
+                        self._note(f"{name}.{path}", parameter)
         self._used = set(self._places.values())
         if history is not None:
             self._number(history)
@@ -136,7 +142,7 @@ def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
             count += 1
             if count > MOST_NAMES:
                 return
-            if isinstance(x, Value | np.ndarray) and not name.startswith("_"):
+            if not name.startswith("_"):
                 yield name, x
 
 

@@ -160,6 +160,8 @@ class Row:
     """The element of that mapping's output that the row goes through."""
     path: tuple[int, ...]
     """Serials from the loss to `via`."""
+    through: tuple[str, ...]
+    """The elements that the row goes through, by symbol: from the loss to `output`; of an edge, `output` alone."""
     factors: tuple[float, ...]
     """The local derivatives along the path, from the loss on; the last is `local`."""
     local: float

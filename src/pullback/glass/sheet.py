@@ -135,8 +135,7 @@ class _Sheet:
         if not r.rows:
             return
         yield f"<h3>{self.say('rows.paths' if r.rows_are == 'paths' else 'rows.edges', x=r.wrt.symbol)}</h3>"
-        named = {step.serial: step.output.symbol for step in r.steps}
-        yield from _table(self.row(i, row, named) for i, row in enumerate(r.rows, 1))
+        yield from _table(self.row(i, row) for i, row in enumerate(r.rows, 1))
         if r.rows_omitted:
             rest = shown_number(r.rows_omitted_total)
             yield f"<p>{self.say('rows.rest', count=r.rows_omitted, total=rest)}</p>"
@@ -144,14 +143,11 @@ class _Sheet:
         total, engine = shown_number(r.total), shown_number(r.gradient)
         yield f"<p><strong>{self.say('rows.total', total=total, engine=engine, mark=mark, x=r.wrt.symbol)}</strong></p>"
 
-    def row(self, i: int, row: Row, named: dict[int, str]) -> list[str]:
-        if self.r.rows_are == "paths":
-            way = [named[serial] for serial in row.path if serial in named]
-            product = " · ".join(map(signed, row.factors))
-        else:
-            way, product = [row.output.symbol], f"{signed(row.incoming)} · {signed(row.local)}"
+    def row(self, i: int, row: Row) -> list[str]:
+        factors = row.factors if self.r.rows_are == "paths" else (row.incoming, row.local)
+        product = " · ".join(map(signed, factors))
         share = "" if row.share is None else f"{100 * row.share:.0f} %"
-        shown = escape(" ← ".join([*way, self.r.wrt.symbol]))
+        shown = escape(" ← ".join([*row.through, self.r.wrt.symbol]))
         return [f"{i}.", shown, product, f"= {shown_number(row.product)}", share]
 
     def steps(self) -> Iterator[str]:

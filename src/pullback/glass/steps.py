@@ -10,13 +10,13 @@ from ..core.families import reduced_shape
 from ..core.spec import Spec, dtype_of, shape_of, spec_of
 from ..transforms.node import Leaf, Node
 from . import language
-from .edges import Edge, Edges, Surroundings, at
+from .edges import Edge, Edges, Spot, Surroundings, at
 from .formula import Formula, as_formula, formula_of, to_unicode
 from .formula.tree import Fence, Index, Name
 from .history import Place, origin_of, owner
 from .names import Names, element_symbol
 from .receipt import Local, Quantity, Row, Step, Summary
-from .route import Followed
+from .route import Followed, Path
 from .slopes import broadcast_element, parts
 from .statement import index_of_factor, pullback_formula, statement, structure
 from .symbols import Word, number, written
@@ -83,29 +83,48 @@ class StepWriter:
 
     # ------------------------------------------------------------------------------------------ rows
 
-    def row(self, edge: Edge, path: tuple[int, ...], factors: tuple[float, ...], magnitude: float) -> Row:
-        """Return the account of one edge, or of the path that ends with it."""
-        product = float(np.prod(factors)) if factors else edge.product
-        incoming = float(np.prod(factors[:-1])) if factors else edge.incoming
+    def row(self, edge: Edge, magnitude: float, way: tuple[int, ...] = ()) -> Row:
+        """Return the account of one edge, where `way` are the serials from the loss to it."""
+        return self._row((edge,), way or (edge.node.serial,), (edge.incoming, edge.local), edge.product, magnitude)
+
+    def path(self, path: Path, magnitude: float) -> Row:
+        """Return the account of one whole path."""
+        factors = tuple(edge.local for edge in path.edges)
+        return self._row(path.edges, tuple(e.node.serial for e in path.edges), factors, path.product, magnitude)
+
+    def _row(
+        self,
+        edges: tuple[Edge, ...],
+        way: tuple[int, ...],
+        factors: tuple[float, ...],
+        product: float,
+        magnitude: float,
+    ) -> Row:
+        edge = edges[-1]
         names = edge.node.mapping.arguments
         return Row(
-            edge.node.serial,
-            edge.node.mapping.name,
-            names[min(edge.position, len(names) - 1)],
-            self.quantity(edge.target.place, edge.target.index),
-            path,
-            factors or (edge.incoming, edge.local),
-            edge.local,
-            incoming,
-            product,
-            abs(product) / magnitude if magnitude > 0 and np.isfinite(magnitude) else None,
+            via=edge.node.serial,
+            mapping=edge.node.mapping.name,
+            argument=names[min(edge.position, len(names) - 1)],
+            output=self.quantity(edge.target.place, edge.target.index),
+            path=way,
+            through=tuple(self.symbol(e.target) for e in edges),
+            factors=factors,
+            local=edge.local,
+            incoming=float(np.prod(factors[:-1])),
+            product=product,
+            share=abs(product) / magnitude if magnitude > 0 and np.isfinite(magnitude) else None,
         )
+
+    def symbol(self, spot: Spot) -> str:
+        """Return the name of an element."""
+        return element_symbol(self.names.of(spot.place), shape_of(self.around.value(spot.place)), spot.index)
 
     def rows(self, edges: Edges | None) -> tuple[Row, ...]:
         """Return the rows of an element's edges, the largest first."""
         if edges is None:
             return ()
-        return tuple(self.row(edge, (edge.node.serial,), (), edges.magnitude) for edge in edges.shown[:MOST_ROWS])
+        return tuple(self.row(edge, edges.magnitude) for edge in edges.shown[:MOST_ROWS])
 
     # ----------------------------------------------------------------------------------------- steps
 

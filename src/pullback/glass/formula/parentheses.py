@@ -36,6 +36,8 @@ def right_stands(formula: Binary, *, bars: bool) -> bool:
         return right.sign in ASSOCIATIVE.get(formula.sign, ())
     if isinstance(right, Fraction) and not bars and formula.strength == MULTIPLYING:
         return formula.sign in ("·", "", "⊙")
+    if isinstance(right, Binary) and _starts_with_minus(right):
+        return False
     return level(right, bars=bars) > formula.strength
 
 
@@ -56,6 +58,13 @@ def _open(formula: Formula) -> bool:
             return False
         formula = formula.right
     return isinstance(formula, Prefix) and formula.level == PREFIX
+
+
+def _starts_with_minus(formula: Formula) -> bool:
+    """Whether two signs would stand side by side: a + −b · c is written a + (−b · c)."""
+    while isinstance(formula, Binary):
+        formula = formula.left
+    return isinstance(formula, Prefix) and formula.sign == "−"
 
 
 def _starts_with_remainder(formula: Formula) -> bool:
