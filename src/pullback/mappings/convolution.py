@@ -32,7 +32,7 @@ from .arithmetic import add
 from .reduce import _sum
 from .shape import _permute_dims, _reshape
 from .slicing import STEPWISE
-from .window import Pairs, inside, is_plain, padded_size, reach, taps, window_counts
+from .window import Pairs, inside, is_plain, padded_size, views, window_counts
 
 __all__: list[str] = []
 
@@ -85,8 +85,7 @@ def _columns(
         if columns is None:
             columns = np.empty((channels, math.prod(kernel), step, *counts[1:], examples), whole.dtype)
         here = (stop - first, *counts[1:])
-        for k, (row, *others) in enumerate(taps(kernel, dilation)):
-            window = reach((row + first * stride[0], *others), stride, here)
+        for k, window in enumerate(views(kernel, stride, dilation, here, first)):
             columns[:, k, : stop - first] = whole[(slice(None), *window)]
         flat = columns.reshape(groups, height, step * behind)
         yield slice(first * behind, stop * behind), flat[:, :, : (stop - first) * behind]
@@ -138,8 +137,7 @@ def _input_kernel(
             product = np.multiply if rows.shape[2] == 1 else np.matmul
             product(rows, values[:, :, first * behind : stop * behind], out=flat)
             here = (stop - first, *counts[1:])
-            for k, (row, *others) in enumerate(taps(kernel, dilation)):
-                window = reach((row + first * stride[0], *others), stride, here)
+            for k, window in enumerate(views(kernel, stride, dilation, here, first)):
                 whole[(slice(None), *window)] += columns[:, k, : stop - first]
     if is_plain(padding):
         return _examples_first(whole)

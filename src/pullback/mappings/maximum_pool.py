@@ -19,7 +19,7 @@ from ..core.mapping import INPUTS, NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, shape_of
 from .slicing import NO_OPERATOR, STEPWISE, repeated
-from .window import Pairs, bordered, inside, padded_size, reach, taps, window_counts
+from .window import Pairs, bordered, inside, padded_size, views, window_counts
 
 __all__: list[str] = []
 
@@ -67,8 +67,8 @@ def _best(x: Any, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Sha
     whole = bordered(x, padding, lowest(x.dtype))
     numbers = _number_type(kernel)
     choice = np.full_like(best, np.iinfo(numbers).max, numbers, subok=False)
-    for number, offset in enumerate(taps(kernel, dilation)):
-        view = whole[(..., *reach(offset, stride, counts))]
+    for number, window in enumerate(views(kernel, stride, dilation, counts)):
+        view = whole[(..., *window)]
         hit = view == best
         if x.dtype.kind == "f":
             hit |= np.isnan(view)
@@ -93,8 +93,8 @@ def _picked(x: Any, choice: Any, *, kernel: Shape, stride: Shape, padding: Pairs
     counts = choice.shape[choice.ndim - len(kernel) :]
     whole = bordered(x, padding, 0)
     y = np.zeros_like(x, shape=choice.shape, subok=False)
-    for number, offset in enumerate(taps(kernel, dilation)):
-        y += _only(whole[(..., *reach(offset, stride, counts))], choice == number)
+    for number, window in enumerate(views(kernel, stride, dilation, counts)):
+        y += _only(whole[(..., *window)], choice == number)
     return y
 
 
@@ -103,8 +103,8 @@ def _placed(g: Any, choice: Any, *, kernel: Shape, stride: Shape, padding: Pairs
     counts = g.shape[lead:]
     whole: Any = np.zeros_like(g, shape=(*g.shape[:lead], *padded_size(size, padding)), subok=False)
     overlapping = any(d * (k - 1) >= s for k, s, d in zip(kernel, stride, dilation, strict=True))
-    for number, offset in enumerate(taps(kernel, dilation)):
-        view = whole[(..., *reach(offset, stride, counts))]
+    for number, window in enumerate(views(kernel, stride, dilation, counts)):
+        view = whole[(..., *window)]
         if overlapping:
             view += _only(g, choice == number)
         else:

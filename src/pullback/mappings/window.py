@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -55,14 +55,22 @@ def check_counts(where: str, counts: Shape, size: Shape, kernel: Shape, padding:
             )
 
 
-def taps(kernel: Shape, dilation: Shape) -> Iterator[Shape]:
-    """Go through the elements of a window in order: the offset of each from the window's first element."""
-    return itertools.product(*(range(0, d * k, d) for k, d in zip(kernel, dilation, strict=True)))
+@lru_cache(maxsize=4096)
+def views(
+    kernel: Shape, stride: Shape, dilation: Shape, counts: Shape, first: int = 0
+) -> tuple[tuple[slice, ...], ...]:
+    """Return, for each element of a window in order, the slices of the padded axes that take it of every window.
 
-
-def reach(offset: Shape, stride: Shape, counts: Shape) -> tuple[slice, ...]:
-    """Return the slices that take, of every window, the element at `offset`."""
-    return tuple(slice(at, at + s * (count - 1) + 1, s) for at, s, count in zip(offset, stride, counts, strict=True))
+    `first` is the row of the first window.
+    """
+    start = (first * stride[0], *(0,) * (len(kernel) - 1))
+    return tuple(
+        tuple(
+            slice(s + at, s + at + step * (count - 1) + 1, step)
+            for s, at, step, count in zip(start, offset, stride, counts, strict=True)
+        )
+        for offset in itertools.product(*(range(0, d * k, d) for k, d in zip(kernel, dilation, strict=True)))
+    )
 
 
 def is_plain(padding: Pairs) -> bool:
