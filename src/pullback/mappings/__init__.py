@@ -10,6 +10,7 @@ from .arithmetic import add, multiply, negative
 from .compare import *
 from .conv import *
 from .count import *
+from .ctc import *
 from .cumulate import *
 from .diagonals import *
 from .dtype import *

@@ -18,6 +18,7 @@ from .linear import *
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
+    CTCLoss,
     CosineEmbeddingLoss,
     CosineSimilarity,
     CrossEntropyLoss,

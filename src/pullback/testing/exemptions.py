@@ -12,6 +12,7 @@ LEARNING_RATE = "decoupled weight decay multiplies the parameter by the learning
 
 SLOPES = "its derivatives multiply two factors of 1e30 before the slope of a saturated gate, which is 0"
 
+LOGARITHMS = "its inputs are logarithms: float32 rounds 1e30 by more than paths differ"
 EXEMPT: dict[tuple[str, str], str] = {
     ("adam_update", "magnitudes"): SQUARES,
     ("amsgrad_update", "magnitudes"): SQUARES,
@@ -24,6 +25,8 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("adafactor_matrix_update", "magnitudes"): SQUARES,
     ("muon_update", "magnitudes"): SQUARES,
     ("lbfgs_direction", "magnitudes"): "it divides by products of differences, which float32 cannot hold at 1e30",
+    ("ctc", "magnitudes"): LOGARITHMS,
+    ("ctc_occupancy", "magnitudes"): LOGARITHMS,
     ("lion_update", "magnitudes"): LEARNING_RATE,
     ("adagrad_update", "magnitudes"): SQUARES,
     ("gru_slope", "magnitudes"): SLOPES,

@@ -156,6 +156,14 @@ def _cross_entropy(logits: Any, labels: Any, *, reduction: str) -> Any:
     return np.asarray(total).astype(logits.dtype)
 
 
+def _ctc_alignment(targets: Any, input_lengths: Any, target_lengths: Any, *, blank: int, **static: Any) -> Any:
+    if targets.ndim > 1:
+        rows = zip(targets, input_lengths, target_lengths, strict=True)
+        return np.stack([_ctc_alignment(*row, blank=blank) for row in rows])
+    labels = [x for label in targets[: int(target_lengths)] for x in (blank, int(label))]
+    return np.array(labels + [blank] * (2 * len(targets) + 1 - len(labels)), np.int64)
+
+
 def _logistic(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
@@ -264,6 +272,7 @@ ORACLES: dict[str, Oracle] = {
     "huber": lambda x, target, *, delta: np.where(
         np.abs(x - target) <= delta, (x - target) ** 2 / 2, delta * (np.abs(x - target) - delta / 2)
     ),
+    "ctc_alignment": _ctc_alignment,
     "pinball": lambda x, target, q: np.where(target >= x, q, q - 1) * (target - x),
     "not_negative": lambda x, *, name: x,
     "finite_norm": lambda x: x,

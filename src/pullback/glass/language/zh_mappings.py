@@ -185,6 +185,12 @@ WORDS: dict[str, str] = {
     "momentum_update": "{p} 沿累积的梯度 {buffer} 走一步，步长 {lr}",
     "adam_update": "{p} 沿平均梯度走一步，步长 {lr}，每个元素以自身的大小为单位",
     "amsgrad_update": "{p} 走一步 Adam，除以迄今最大的大小 {largest}",
+    "ctc_alignment": "{targets} 之间插入空白，并按 {input_lengths} 和 {target_lengths} 检查",
+    "ctc": "沿 {log_probs} 拼出 {labels} 的所有路径之和的负对数",
+    "ctc_occupancy": "沿 {log_probs} 拼出 {labels} 的路径在每一时刻处于各类别的份额",
+    "huber": "{x} 与 {target} 的胡贝尔损失：靠近目标时为平方，远离时为直线",
+    "pinball": "{x} 与 {target} 的分位数损失，在分位数 {q} 处最小",
+    "not_negative": "{x}，已检查处处不为负",
     "adamax_update": "{p} 沿平均梯度走一步，步长 {lr}，以近来最大的大小 {largest} 为单位",
     "nadam_update": "{p} 走一步带涅斯捷罗夫动量前瞻的 Adam，步长 {lr}",
     "radam_update": "{p} 走一步 Adam，步长 {lr}，在大小的估计尚不可靠时缩短",
@@ -220,6 +226,7 @@ WORDS: dict[str, str] = {
 }
 
 KINKS: dict[str, str] = {
+    "pinball": "{x} 等于 {target} 处取 0，与绝对值相同",
     "maximum": "两者相等处各得一半梯度，与 PyTorch 和 JAX 相同",
     "minimum": "两者相等处各得一半梯度，与 PyTorch 和 JAX 相同",
     "clip_below": "在界上梯度归 {x}，与 PyTorch 的 clamp 相同",

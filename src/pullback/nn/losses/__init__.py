@@ -4,3 +4,4 @@ from .classification import *
 from .distance import *
 from .margin import *
 from .regression import *
+from .sequence import *
