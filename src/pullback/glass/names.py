@@ -142,7 +142,7 @@ def _variables(frame: FrameType) -> Iterator[tuple[str, Any]]:
             count += 1
             if count > MOST_NAMES:
                 return
-            if not name.startswith("_"):
+            if name.isidentifier() and not name.startswith("_"):
                 yield name, x
 
 
