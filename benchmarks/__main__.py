@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 from rich.console import Console
 
-from . import chain, convolution, importing, memory, overhead, receipt, step, table
+from . import chain, checkpointing, convolution, importing, loading, memory, overhead, receipt, step, table
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -20,6 +20,8 @@ WORKLOADS: dict[str, ModuleType] = {
     "step": step,
     "convolution": convolution,
     "memory": memory,
+    "loading": loading,
+    "checkpoint": checkpointing,
     "import": importing,
     "receipt": receipt,
 }

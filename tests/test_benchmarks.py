@@ -129,3 +129,15 @@ def test_the_convolutions_by_hand_and_of_pullback_are_the_same(monkeypatch):
     monkeypatch.setitem(convolution.STEPS, "other", other)
     with pytest.raises(ArithmeticError, match="other computes another convolution"):
         convolution.timings(["other"], [2, 3, 5], rounds=1)
+
+
+def test_loading_and_checkpoints_are_checked_before_they_are_timed(monkeypatch):
+    from benchmarks import checkpointing, loading
+
+    samples = loading.timings(["pullback"], rounds=1, items=200)
+    assert samples["pullback"][loading.EPOCH][0] > 0
+    monkeypatch.setitem(loading.LOADERS, "other", lambda x, y: [(x, y)])
+    with pytest.raises(ArithmeticError, match="other does not shuffle"):
+        loading.timings(["other"], rounds=1, items=200)
+    samples = checkpointing.timings(rounds=1, width=20)
+    assert samples["pullback"][checkpointing.VERIFIED][0] >= samples["pullback"][checkpointing.WRITTEN][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -19,11 +20,12 @@ from ..core.errors import PullbackError
 from ..data import ArrayDataset, DataLoader
 from ..saving import save
 from ..threads import set_num_threads
-from ..train import Callback, GradientHealth, JSONLines, NonFiniteError, Trainer
+from ..train import Callback, Checkpoint, CheckpointError, GradientHealth, JSONLines, NonFiniteError, Trainer
 from ..train.health import EXPLODING_NORM, EXPLODING_RATIO, VANISHING_SHARE
 from ..train.network import ACTIVATIONS, DTYPES, build_network
 from ..train.progress import Bar, Lines
 from ..train.runs import CONFIG, FORMAT, METRICS, VERSIONS, WEIGHTS, make_run_folder, versions, write_json
+from .continuing import CHECKPOINTS, continued, fingerprint, refuse_other_options
 from .options import BadInput, Command, Widths, finite, language, language_option, option
 from .sources import Source, read_source
 from .words import words_of
@@ -40,11 +42,12 @@ MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 WEIGHT_DECAY = {"adamw": 1e-2}
 SHARE = click.FloatRange(0, 1, max_open=True)
 PICTURE = "loss.png"
+SECONDS_BETWEEN_CHECKPOINTS = 5.0
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 @click.command(cls=Command, help="help.train")
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", required=False)
 @option("--target", metavar="COLUMN")
 @option("--task", type=click.Choice(["classification", "regression"]))
 @option("--layers", type=Widths(), default="256", show_default=True)
@@ -60,29 +63,41 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True)
 @option("--threads", metavar="N", type=click.IntRange(min=1), default=1, show_default=True)
 @option("--out", metavar="FOLDER", type=click.Path(path_type=Path))
+@option("--resume", metavar="RUN", type=click.Path(path_type=Path))
 @option("--quiet", is_flag=True)
 @option("--debug", is_flag=True)
 @language_option
-def train(data: str, quiet: bool, debug: bool, lang: str, **options: Any) -> int:
+def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang: str, **options: Any) -> int:
     """Train a network and leave a run folder."""
     words = words_of(language())
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if resume is not None:
+        refuse_other_options(words)
+    elif data is None:
+        raise click.MissingParameter(param=click.get_current_context().command.params[0])
+    request = {"data": data, "target": options["target"], "task": options["task"]}
     try:
-        source = _read(data, words, options)
-        options = _complete(options, words)
+        if resume is not None:
+            source, options, network = continued(resume, words)
+        else:
+            source = _read(request, words, options)
+            options = _complete(options, words)
+            network = _describe_network(source, options)
         random.manual_seed(options["seed"])
         set_num_threads(options["threads"])
-        network = _describe_network(source, options)
         model = build_network(network)
         optimizer = _build_optimizer(model, options)
-        folder = make_run_folder(options.pop("out"), source.name)
+        folder = resume if resume is not None else make_run_folder(options.pop("out"), source.name)
     except (ValueError, TypeError, OSError, PullbackError) as error:
         if debug:
             traceback.print_exc()
         raise BadInput(_message(error, words)) from None
-    config = {"format": FORMAT, "data": source.describe(), "network": network, "training": options}
-    write_json(folder / CONFIG, config)
-    write_json(folder / VERSIONS, versions())
+    if resume is None:
+        (folder / CHECKPOINTS).mkdir()
+        request["sha256"] = fingerprint(source)
+        config = {"data": source.describe(), "network": network, "training": options, "request": request}
+        write_json(folder / CONFIG, {"format": FORMAT, **config})
+        write_json(folder / VERSIONS, versions())
     if not quiet:
         _show_plan(console, words, source, network, options, folder, model)
     trainer = _build_trainer(model, source, optimizer, folder, None if quiet else console, words)
@@ -92,9 +107,9 @@ def train(data: str, quiet: bool, debug: bool, lang: str, **options: Any) -> int
 # ------------------------------------------------------------------------------------------- the parts
 
 
-def _read(data: str, words: Words, options: Options) -> Source:
+def _read(request: dict[str, Any], words: Words, options: Options) -> Source:
     return read_source(
-        data,
+        request["data"],
         words,
         target=options.pop("target"),
         task=options.pop("task"),
@@ -147,6 +162,7 @@ def _build_trainer(
     callbacks: list[Callback] = [GradientHealth(), JSONLines(folder / METRICS)]
     if console is not None:
         callbacks.append(Bar(words, console) if console.is_terminal else Lines(words))
+    callbacks.append(Checkpoint(folder / CHECKPOINTS, every_epochs=None, every_seconds=SECONDS_BETWEEN_CHECKPOINTS))
     classes = source.classes is not None
     loss = nn.CrossEntropyLoss() if classes else nn.MSELoss()
     metrics = ("accuracy",) if classes else ("r2",)
@@ -160,9 +176,17 @@ def _run(
     loader = DataLoader(ArrayDataset(*source.train), options["batch_size"], shuffle=True, seed=options["seed"])
     start = time.perf_counter()
     try:
-        history = trainer.fit(loader, options["epochs"], validation={"test": source.test})
+        history = trainer.fit(
+            loader, options["epochs"], validation={"test": source.test}, resume=folder / CHECKPOINTS
+        )
+    except CheckpointError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"{words['error']}: {error}", err=True)
+        return EXIT_FAILED
     except NonFiniteError as error:
         save(folder / WEIGHTS, trainer.model)
+        shutil.rmtree(folder / CHECKPOINTS)  # going on from them would lead here again
         if debug:
             traceback.print_exc()
         click.echo(f"{words['error']}: {error}", err=True)
@@ -174,6 +198,9 @@ def _run(
     if history.interrupted:
         complete = sum(1 for record in history if record.get("complete", True))
         console.print(words["kept"].format(epochs=complete, wanted=options["epochs"]), style="yellow")
+        console.print(words["kept.resume"].format(folder=folder), style="yellow")
+    else:
+        shutil.rmtree(folder / CHECKPOINTS)
     result = _result(source, figures, seconds, words)
     console.print(result, style="bold")
     _draw(trainer, source, folder, console, words)

@@ -18,6 +18,7 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,16 +236,17 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> tuple[int, str]:
-    """Write a file and put it on the disk; return its size and SHA-256."""
+    """Write a file and put it on the disk; return its size and SHA-256, computed beside the writing."""
     digest, size = hashlib.sha256(), 0
-    with open(path, "xb", buffering=0) as file:
+    with open(path, "xb", buffering=0) as file, ThreadPoolExecutor(1) as beside:
         for piece in pieces:
             for start in range(0, len(piece), CHUNK):
                 chunk = memoryview(piece)[start : start + CHUNK]
-                digest.update(chunk)
                 size += len(chunk)
+                checksum = beside.submit(digest.update, chunk)
                 while chunk:
                     chunk = chunk[file.write(chunk) :]
+                checksum.result()
         os.fsync(file.fileno())
     return size, digest.hexdigest()
 

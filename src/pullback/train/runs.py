@@ -21,7 +21,7 @@ from ..transforms import no_grad
 from .history import History
 from .network import build_network
 
-__all__ = ["Run", "load_run", "make_run_folder", "versions", "write_json"]
+__all__ = ["Run", "load_run", "make_run_folder", "read_config", "versions", "write_json"]
 
 FORMAT = 1
 CONFIG, VERSIONS, METRICS, WEIGHTS = "config.json", "versions.json", "metrics.jsonl", "weights.safetensors"
@@ -62,7 +62,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     and the errors of `pullback.load` and `load_state_dict`.
     """
     folder = Path(folder)
-    config = _read_config(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     try:
         model = build_network(config["network"])
     except ValueError as error:
@@ -125,7 +125,8 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a run. Raises ValueError if it is damaged or of another format, OSError."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -47,6 +47,7 @@ WORDS = {
     "help.dtype": "Precision of the arithmetic.",
     "help.threads": "Threads of the matrix products; for small networks one is the quickest.",
     "help.out": "The new folder for the results. By default runs/<data>-<time>.",
+    "help.resume": "Go on with the interrupted run in this folder, with its own data and options.",
     "help.quiet": "Show the result only.",
     "help.debug": "Show the traceback of an error.",
     "help.usage": "Usage: ",
@@ -90,6 +91,7 @@ WORDS = {
     "result.r2": "test R² {r2:.4f}, mean squared error {mse:.4g} (in the target's unit squared), after {seconds:.1f} s",
     "saved": "saved in {folder}: {files}",
     "kept": "interrupted after {epochs} of {wanted} epochs; what was learnt is kept",
+    "kept.resume": "pullback train --resume {folder} goes on from here",
     "no_picture": 'no picture: matplotlib is not installed; pip install "pullback[plot]"',
     # the errors
     "error": "error",
@@ -101,5 +103,9 @@ WORDS = {
     "error.data_again": "{place}: does not say which data the run was trained on",
     "error.momentum": "--momentum is for sgd and rmsprop; {optimizer} has none",
     "error.no_file": "{path}: there is no such file or folder",
+    "error.resume_options": "--resume goes on with the data and options of the run; {option} cannot be given with it",
+    "error.resume_request": "{folder}: this run does not say what it was asked for, so it cannot go on",
+    "error.resume_complete": "{folder}: there is nothing to go on with: this run is complete",
+    "error.resume_data": "{data}: these are no longer the data that the run in {folder} began with",
     "error.kept": "the weights of before the failing step are in {folder}",
 }

@@ -46,6 +46,7 @@ WORDS = {
     "help.dtype": "运算精度。",
     "help.threads": "矩阵乘法使用的线程数；小网络用一个线程最快。",
     "help.out": "存放结果的新文件夹。默认 runs/<数据>-<时间>。",
+    "help.resume": "继续这个文件夹中被中断的运行，沿用它自己的数据和选项。",
     "help.quiet": "只显示结果。",
     "help.debug": "显示错误的完整回溯。",
     "help.usage": "用法：",
@@ -89,6 +90,7 @@ WORDS = {
     "result.r2": "测试 R² {r2:.4f}，均方误差 {mse:.4g}（目标单位的平方），用时 {seconds:.1f} 秒",
     "saved": "已保存到 {folder}：{files}",
     "kept": "在 {wanted} 轮中的第 {epochs} 轮之后中断；学到的内容已保留",
+    "kept.resume": "用 pullback train --resume {folder} 从这里继续",
     "no_picture": '没有图片：未安装 matplotlib；pip install "pullback[plot]"',
     # the errors
     "error": "错误",
@@ -100,5 +102,9 @@ WORDS = {
     "error.data_again": "{place}：没有说明该运行用的是哪些数据",
     "error.momentum": "--momentum 只用于 sgd 和 rmsprop；{optimizer} 没有动量",
     "error.no_file": "{path}：没有这个文件或文件夹",
+    "error.resume_options": "--resume 沿用该运行的数据和选项；不能同时给出 {option}",
+    "error.resume_request": "{folder}：这个运行没有记录它的要求，因此无法继续",
+    "error.resume_complete": "{folder}：没有可继续的内容：这个运行已经完成",
+    "error.resume_data": "{data}：这些数据已不是 {folder} 中的运行开始时的数据",
     "error.kept": "出错那一步之前的权重保存在 {folder}",
 }
