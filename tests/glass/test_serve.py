@@ -279,16 +279,21 @@ def test_ctrl_c_ends_it_and_frees_the_port():
         class Nothing:
             page = lambda self: "nothing"
         server = Server(Nothing())
-        print(server.server_port, flush=True)
+        print(server.server_port, server.token, flush=True)
         server.run()
         print("ended", flush=True)
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    port = int(process.stdout.readline())
+    port, token = process.stdout.readline().split()
+    port = int(port)
     with pytest.raises(PortError):
         Server(Square(), port=port)
+    served = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    served.request("GET", f"/{token}/")
+    assert served.getresponse().read() == b"nothing"  # so it is running by now
+    served.close()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (out, err, process.returncode) == ("ended\n", "", 0)
