@@ -47,6 +47,7 @@ from .overview import *
 from .padding import *
 from .parameter import *
 from .parametrize import *
+from .penalty import *
 from .pooling import *
 from .position import *
 from .rectifier import *

@@ -4,6 +4,7 @@ from ..nn.clipping import *
 from .adam import *
 from .adam_relatives import *
 from .adaptive import *
+from .averaging import *
 from .group import *
 from .lbfgs import *
 from .matrix import *
