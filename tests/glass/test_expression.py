@@ -251,7 +251,7 @@ def test_any_text_is_an_expression_or_an_error_and_nothing_is_executed(text):
     global watching
     warm_up()
     EVENTS.clear()
-    start = time.perf_counter()
+    start = time.process_time()
     watching = True
     try:
         expression = parse_expression(text, "en")
@@ -263,7 +263,7 @@ def test_any_text_is_an_expression_or_an_error_and_nothing_is_executed(text):
     finally:
         watching = False
     assert EVENTS == []
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def warm_up(done=[]):  # noqa: B006
