@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .control import cond, fori_loop, map, scan, while_loop
 from .core import memory
 from .core.errors import *
 from .core.spec import default_dtype, set_default_dtype

@@ -18,7 +18,7 @@ FLOORS = [
     ("core",),
     ("mappings",),
     ("transforms",),
-    ("tensor", "interop"),
+    ("tensor", "interop", "control"),
     ("create", "dtypes"),
     ("random", "threads", "user"),
     ("data", "nn", "saving"),

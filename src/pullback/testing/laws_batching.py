@@ -35,7 +35,8 @@ def vmap_equals_loop(subject: Subject) -> None:
             ]
             for axis in (0, -1):
                 _value_of_batch(case, examples, batched, axis)
-            if subject.mapping.differentiable and case.active and case.has_real_output:
+            backs = subject.mapping.differentiable and subject.mapping.pullback.__class__ is not unsupported
+            if backs and case.active and case.has_real_output:
                 _gradient_of_batch(case, examples, batched)
         if arrays:
             _batch_of_batches(case, alternatives, arrays)

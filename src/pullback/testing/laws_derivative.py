@@ -152,6 +152,9 @@ def subsets(subject: Subject) -> None:
     several = [case for case in subject.smooth_cases if len(case.active) > 1]
     if not several:
         raise NotApplicable("there is one differentiable input")
+    pullback = subject.mapping.pullback
+    if pullback.__class__ is unsupported:
+        raise NotApplicable(f"the pullback is unsupported: {pullback.reason}")  # type: ignore[union-attr]  # just tested
     for case in several:
         us, vs = case.cotangents(), case.directions(case.active)
         together = dict(zip(case.active, arrays_of(_gradients(case, case.active, us)), strict=True))

@@ -144,6 +144,42 @@ def _permutation(key: Any, counter: Any, *, shape: Any, dtype: Any) -> Any:
     return _philox(key, counter).permuted(order, axis=-1)
 
 
+# -------------------------------------------------------------------------------------- control flow
+# The samples' functions as Python loops over NumPy: written here once more, not taken from the recording.
+
+
+def _scan(*arrays: Any, loop: Any) -> list[Any]:
+    *constants, xs = arrays
+    backward = slice(None, None, -1) if loop.reverse else slice(None)
+    ys, before = [], []
+    if loop.carries == 1:
+        w, h = constants
+        for x in xs[backward]:
+            before.append([h])
+            h = np.tanh(w @ h + x)
+            ys.append([h * np.sin(x)])
+        last = [h]
+    else:
+        a, u, v = constants
+        for x in xs[backward]:
+            before.append([u, v])
+            ys.append([u * v, x])
+            u, v = u * np.sin(v), v + a * x
+        last = [u, v]
+    columns = [list(zip(*rows, strict=True)) for rows in ((ys, before) if loop.history else (ys,))]
+    return [*last, *(np.stack(column[backward]) for group in columns for column in group)]
+
+
+def _cond(predicate: Any, a: Any, b: Any, *, branches: Any) -> list[Any]:
+    return [a * np.sin(b), b * b] if predicate else [np.exp(a), a * b]
+
+
+def _while_loop(a: Any, i: Any, x: Any, *, turns: Any) -> list[Any]:
+    for _ in range(int(i), 3):
+        x = np.cos(a * x)
+    return [np.int64(3), x]
+
+
 # ------------------------------------------------------------------------------------------ formulas
 
 
@@ -263,6 +299,10 @@ ORACLES: dict[str, Oracle] = {
     "mish": wide(lambda x: x * np.tanh(_softplus(x))),
     "gelu": lambda x: x * _normal_cdf(x),
     "gelu_tanh": wide(lambda x: x / 2 * (1 + np.tanh(np.sqrt(np.longdouble(2) / np.pi) * (x + 0.044715 * x**3)))),
+    # control flow
+    "scan": _scan,
+    "cond": _cond,
+    "while_loop": _while_loop,
     # losses
     "cross_entropy": _cross_entropy,
     "binary_cross_entropy": wide(lambda p, target: -(target * np.log(p) + (1 - target) * np.log(1 - p))),

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import space, tree
+from ..core.cell import Cell
 from ..core.errors import DtypeError, ShapeError
 from ..core.interpret import Interpreter, current, interpreting
 from ..core.mapping import Mapping
 from ..core.spec import spec_of
 from ..core.value import Face, Value
 from .arguments import differentiable_leaf, leaf_name
-from .reverse import lower, present
+from .reverse import Reverse, lower, present
 
-__all__ = ["Forward", "jvp", "push"]
+__all__ = ["Forward", "bare", "jvp", "push"]
 
 
 class Forward(Interpreter):
@@ -50,6 +51,13 @@ class Forward(Interpreter):
 
     def _box(self, y: Any, t: Any) -> Any:
         return y if t is None else Face.new(self.key, y, space.spread(t, spec_of(y)))
+
+
+def bare(x: Any) -> Any:
+    """Return a value without the graphs and tangents that reverse and forward mode add to it: as state is stored."""
+    while isinstance(x, Value) and isinstance(x._owner, Reverse | Forward):
+        x = x._payload.read() if x._payload.__class__ is Cell else x._payload
+    return x
 
 
 def push(function: Callable[..., Any], xs: Sequence[Any], ts: Sequence[Any]) -> tuple[Any, Any]:

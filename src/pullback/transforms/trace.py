@@ -18,6 +18,7 @@ from ..core.mapping import Mapping
 from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
 from .arguments import array_leaf
+from .forward import bare
 from .node import Leaf, Node, Part
 from .reverse import TAPE, Reverse, Tape, no_grad, present
 
@@ -134,7 +135,7 @@ class Graph:
         def known(x: Any) -> Any:
             return values[x.index] if isinstance(x, Symbol) else x
 
-        new = [(cell, _peel(known(value))) for cell, value in self.writes.items()]
+        new = [(cell, bare(known(value))) for cell, value in self.writes.items()]
         outputs = [present(known(x)) for x in self.outputs]
         for cell, value in new:
             cell.write(value)

@@ -223,6 +223,10 @@ WORDS: dict[str, str] = {
     "standardise": "{x} 减去 {mean}，再除以 {var} 的平方根",
     "normalise": "{x} 减去 {mean}，再除以 {var} 的平方根，乘以 {weight}，加上 {bias}",
     "rms_norm": "{x} 除以其均方根，乘以 {weight}",
+    # control flow
+    "scan": "录制的函数对 {arrays} 逐步作用所得",
+    "cond": "{predicate} 成立时取一个录制的函数在 {arrays} 处的值，否则取另一个的值",
+    "while_loop": "录制的条件成立期间，录制的函数反复作用于 {arrays} 所得",
 }
 
 KINKS: dict[str, str] = {
