@@ -1,6 +1,7 @@
 """Drawings: what is in them, that their numbers are the engine's, and that they fold."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,11 +96,15 @@ def test_values_that_the_engine_did_not_keep_are_computed_again():
     rng = np.random.default_rng(3)
     x = pb.tensor(rng.normal(size=(3, 4)), requires_grad=True)
     a = x + 1.5
-    b = pb.exp(a)
-    loss = b.sum()
-    drawing = pb.graph(loss)
+    b = a - 0.25
+    c = pb.exp(b)
+    d = c + 1.0
+    loss = d.sum()
+    drawing = pb.graph(loss, names={"a": a, "b": b, "c": c, "d": d})
     np.testing.assert_array_equal(box(drawing, "a").value, x.numpy() + 1.5)
-    np.testing.assert_array_equal(box(drawing, "b").value, np.exp(x.numpy() + 1.5))
+    np.testing.assert_array_equal(box(drawing, "b").value, x.numpy() + 1.5 - 0.25)
+    np.testing.assert_array_equal(box(drawing, "c").value, np.exp(x.numpy() + 1.5 - 0.25))
+    np.testing.assert_array_equal(box(drawing, "d").value, np.exp(x.numpy() + 1.5 - 0.25) + 1)
 
 
 def test_gradient_of_gradient_can_be_drawn():
@@ -140,10 +145,13 @@ def test_a_tensor_that_is_not_one_number_shows_gradients_when_told_where_to_star
 
 
 def test_wrt_draws_only_what_lies_on_a_path():
-    x, y, *_, L = scalar_expression()
-    drawing = pb.graph(L, wrt=x)
+    x, y = pb.value(2.0), pb.value(3.0)
+    slope = pb.tanh(y)
+    L = (x * x + x * y) * slope
+    drawing = pb.graph(L, wrt=x, names={"slope": slope})
     mappings = [b.mapping.name for b in drawing.diagram.boxes if b.mapping]
     assert sorted(mappings) == ["add", "multiply", "multiply", "multiply"]  # tanh(y) does not depend on x
+    assert box(drawing, "slope").kind == "constant" and float(box(drawing, "slope").value) == pytest.approx(np.tanh(3))
     assert len([b for b in pb.graph(L, wrt=[x, y]).diagram.boxes if b.mapping]) == 5
 
 
@@ -277,6 +285,15 @@ def test_the_same_blocks_again_and_again_become_one_group():
     assert len(visible(drawing).items) == 13  # the input and the twelve blocks, closed
     longer = pb.graph(pb.nn.Sequential(pb.nn.Linear(4, 4), net, pb.nn.Linear(4, 4)), pb.ones((2, 4)), lang="en")
     assert '["×12<br/>mappings#58; 24"]' in longer.mermaid()
+
+
+def test_modules_that_differ_are_open_only_while_all_of_it_fits():
+    widths = [3 + (i * i) % 7 + i for i in range(41)]
+    layers = [pb.nn.Sequential(pb.nn.Linear(m, n), pb.nn.Tanh()) for m, n in pairwise(widths)]
+    thirds = [pb.nn.Sequential(*layers[i : i + 14]) for i in range(0, 40, 14)]
+    drawing = pb.graph(pb.nn.Sequential(*thirds), pb.ones((2, 3)))
+    check_groups(drawing)
+    assert len(visible(drawing).items) > 20
 
 
 def test_a_loop_without_modules_folds_by_its_rounds():
