@@ -26,7 +26,7 @@ def like_torch(agreement):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
-    def compare(ours, theirs, inputs, options=None, their_options=None, *, name=None, steps=1, second=True, seed=0):
+    def compare(ours, theirs, inputs, options=None, their_options=None, *, name=None, steps=1, second=True, seed=0, **limit):
         rng = np.random.default_rng(seed)
         name = name or type(ours).__name__
         options = options or {}
@@ -56,7 +56,7 @@ def like_torch(agreement):
                 b = torch.zeros(leaf.shape, dtype=torch.float64) if b is None else b
                 a = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad
                 if float(b.detach().abs().max()) > 1e-9 * scale:
-                    agreement.compare("layer", name, "gradient", a, b)
+                    agreement.compare("layer", name, "gradient", a, b, **limit)
                 else:  # a gradient that is 0 but for rounding
                     assert np.abs(np.asarray(a)).max() <= 1e-12 * scale
                 kept.append((leaf.grad, b))
@@ -78,7 +78,9 @@ def like_torch(agreement):
             for a, b in zip(ours.buffers(), theirs.buffers(), strict=True):
                 agreement.compare("layer", name, "state", a, b)
 
-    yield compare
+    math = torch.nn.attention.SDPBackend.MATH  # the only one of its kernels that has second derivatives
+    with torch.nn.attention.sdpa_kernel(math):
+        yield compare
     torch.set_num_threads(threads)
 
 
