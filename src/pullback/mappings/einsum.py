@@ -63,11 +63,11 @@ def _contract_kernel(a: Any, b: Any, *, in_a: Names, in_b: Names, out: Names) ->
 
 
 def _contract_spec(a: Spec, b: Spec, *, in_a: Names, in_b: Names, out: Names) -> Spec:
-    length = _lengths(a, b, in_a, in_b)
+    length = _length_of_names(a, b, in_a, in_b)
     return Spec(tuple(length[n] for n in out), result_dtype(a, b))
 
 
-def _lengths(a: Spec, b: Spec, in_a: Names, in_b: Names) -> dict[int, int]:
+def _length_of_names(a: Spec, b: Spec, in_a: Names, in_b: Names) -> dict[int, int]:
     return dict(zip(in_a + in_b, a.shape + b.shape, strict=True))
 
 
@@ -88,7 +88,7 @@ _contract = bilinear(
     _contract_batch,
     formula=r"\sum {a} {b}",
     words="the products of {a} and {b}, summed over the axes that the result lacks",
-    flops=lambda a, b, *, in_a, in_b, out: 2 * math.prod(_lengths(a, b, in_a, in_b).values()),
+    flops=lambda a, b, *, in_a, in_b, out: 2 * math.prod(_length_of_names(a, b, in_a, in_b).values()),
     lower=STEPWISE,
     onnx="Einsum",
     samples=fixed(
