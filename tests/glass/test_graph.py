@@ -1,5 +1,6 @@
 """Drawings: what is in them, that their numbers are the engine's, and that they fold."""
 
+import json
 import time
 from itertools import pairwise
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 import pullback as pb
 from pullback.core.errors import FreedGraphError, GradientError, ShapeError
+from pullback.core.mapping import CATALOGUE
 from pullback.glass.diagram import Group
 from pullback.glass.fold import CROWD, MOST_BOXES
+from pullback.glass.payload import payload
 from pullback.glass.view import view
 
 
@@ -153,6 +156,30 @@ def test_wrt_draws_only_what_lies_on_a_path():
     assert sorted(mappings) == ["add", "multiply", "multiply", "multiply"]  # tanh(y) does not depend on x
     assert box(drawing, "slope").kind == "constant" and float(box(drawing, "slope").value) == pytest.approx(np.tanh(3))
     assert len([b for b in pb.graph(L, wrt=[x, y]).diagram.boxes if b.mapping]) == 5
+
+
+def smooth_mappings():
+    return sorted(n for n, mapping in CATALOGUE.items() if mapping.differentiable and mapping.samples is not None)
+
+
+@pytest.mark.parametrize("name", smooth_mappings())
+def test_every_mapping_can_be_drawn_with_its_working_and_its_products(name):
+    mapping = CATALOGUE[name]
+    for sample in list(mapping.samples(np.random.default_rng(0)))[:3]:
+        xs = [pb.tensor(a, requires_grad=True) if np.asarray(a).dtype.kind == "f" else a for a in sample.args]
+        y = mapping(*xs, **sample.static)
+        y = y[0] if isinstance(y, tuple) else y
+        if not y.requires_grad or y.dtype.kind != "f":
+            continue
+        loss = (y * y).sum()
+        drawing = pb.graph(loss, names={f"in{i}": x for i, x in enumerate(xs)}, lang="zh")
+        data = payload(drawing.diagram, "both", "zh")
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert drawing.mermaid() and drawing.dot()
+        loss.backward()
+        for i, x in enumerate(xs):
+            if isinstance(x, pb.Tensor) and x.grad is not None:
+                np.testing.assert_array_equal(box(drawing, f"in{i}").gradient, x.grad.numpy())
 
 
 # ------------------------------------------------------------------------------------- what is drawn

@@ -74,6 +74,8 @@ def _typical(box: Box, xs: list[Any]) -> tuple[list[Any], Any] | None:
     if mapping.family not in INDEPENDENT_OF_VALUES:
         return None
     rng = np.random.default_rng(0)
-    others = [rng.uniform(0.5, 1.5, x.shape).astype(x.dtype) if x.dtype.kind == "f" else x for x in xs]
-    y = mapping.evaluate(*others, **box.static)
-    return others, y
+    others = [rng.uniform(0.25, 0.75, x.shape).astype(x.dtype) if x.dtype.kind == "f" else x for x in xs]
+    try:
+        return others, mapping.evaluate(*others, **box.static)
+    except Exception:  # a mapping may refuse values that are not its own
+        return None

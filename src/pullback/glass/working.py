@@ -92,7 +92,7 @@ def _local(box: Box, position: int, loss: str, several: bool) -> dict[str, Any]:
     if _scalar(box) and not several:
         needs = [i == position for i in range(len(xs))]
         slope = pulled(mapping, box.static, xs, box.value, unit(box.value, ()), needs)[position]
-        made["number"] = shown.number(np.zeros(()) if slope is None else np.asarray(slope)[()])
+        made["number"] = 0.0 if slope is None else shown.number(np.asarray(slope)[()])
     elif not several and box.value is not None:
         symbols = [x.symbol for x in box.inputs]
         incoming = f"∂{loss}/∂{box.symbol}" if box.symbol != loss else "1"
