@@ -156,11 +156,13 @@ def test_rows_of_a_hub_data_set_become_batches():
     assert HuggingFaceDataset(Rows())[1][0] == "t1" and len(data) == 5
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_real_library():
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
-    data = HuggingFaceDataset(datasets.Dataset.from_dict({"x": [[0.5, 1.0], [2.0, 3.0]], "y": [1, 0]}), "x", "y")
-    x, y = next(iter(DataLoader(data, 2)))
-    assert x.tolist() == [[0.5, 1.0], [2.0, 3.0]] and y.tolist() == [1, 0]
+    table = datasets.table.InMemoryTable.from_pydict({"x": [[0.5, 1.0], [2.0, 3.0]], "y": [1, 0]})
+    rows = datasets.Dataset(table, fingerprint="a")  # else it pickles the table for its cache
+    x, y = next(iter(DataLoader(HuggingFaceDataset(rows, "x", "y"), 2)))
+    assert x.dtype == np.float32 and x.tolist() == [[0.5, 1.0], [2.0, 3.0]] and y.tolist() == [1, 0]
 
 
 def test_what_is_no_hub_data_set():
