@@ -62,7 +62,8 @@ def add(a: Any, b: Any) -> Any:
         return b
     if b is None:
         return a
-    if a.__class__ in _NUMBERS and b.__class__ in _NUMBERS:
+    kind: Any = a.__class__
+    if kind in _NUMBERS and b.__class__ in _NUMBERS:
         return a + b
     return interpret._context.get().apply(_Furniture.add, (a, b), _NO_STATIC)
 

@@ -216,7 +216,7 @@ def _resample(x: Any, *, axis: int, rule: Any, transposed: bool) -> Any:
     return np.moveaxis(np.tensordot(matrix.T if transposed else matrix, x, (1, axis)), 0, axis)
 
 
-WINDOWS = {
+WINDOWS: dict[str, Any] = {
     "resample": _resample,
     "embedding": lambda weight, indices: (
         np.stack([weight[int(i)] for i in np.ravel(indices)]).reshape(*np.shape(indices), weight.shape[1])
