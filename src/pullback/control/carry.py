@@ -74,10 +74,15 @@ def fitting(where: str, x: Any, like: Any, path: str, step: str) -> Any:
     return x
 
 
-def same_structure(where: str, what: str, got: Any, expected: Any, whose: str) -> list[Any]:
-    """Return the leaves of `got` after checking that it is nested as `expected`; raises ShapeError if it is not."""
-    leaves, structure = tree.flatten(got)
-    if structure != tree.flatten(expected)[1]:
+def same_structure(
+    where: str, what: str, got: Any, expected: Any, whose: str, structure: tree.Structure | None = None
+) -> list[Any]:
+    """Return the leaves of `got` after checking that it is nested as `expected`; raises ShapeError if it is not.
+
+    `structure` is that of `expected`, if it is known.
+    """
+    leaves, have = tree.flatten(got)
+    if have != (tree.flatten(expected)[1] if structure is None else structure):
         raise ShapeError(
             f"{where}: {what} must be nested as {whose}; expected {_outline(expected)}, got {_outline(got)}"
         )

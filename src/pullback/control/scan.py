@@ -62,19 +62,21 @@ def scan(
     columns = [unstack(x) for x in entries]
     given: list[list[Any]] = [[]] * steps
     first: Any = None
+    y_structure: tree.Structure | None = None
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
         before = tree.unflatten(structure, carry)
         after, y = _pair(f(before, tree.unflatten(entry_structure, [column[t] for column in columns])))
-        step = f" at step {t}"
-        after_leaves = same_structure("scan", "the carry that f returns", after, before, "the carry it gets")
+        after_leaves = same_structure("scan", "the carry that f returns", after, before, "the carry it gets", structure)
         carry = [
-            new if _alike(new, old) else fitting("scan", new, old, name, step)
+            new if _alike(new, old) else fitting("scan", new, old, name, f" at step {t}")
             for new, old, name in zip(after_leaves, carry, names, strict=True)
         ]
-        first = y if first is None else first
-        given[t] = same_structure("scan", "what f returns beside the carry", y, first, "in the first step")
+        if y_structure is None:
+            first, y_structure = y, tree.flatten(y)[1]
+        given[t] = same_structure("scan", "what f returns beside the carry", y, first, "in the first step", y_structure)
+    assert y_structure is not None
     ys = [stack([row[i] for row in given]) for i in range(len(given[0]))]
-    return tree.unflatten(structure, carry), tree.unflatten(tree.flatten(first)[1], ys)
+    return tree.unflatten(structure, carry), tree.unflatten(y_structure, ys)
 
 
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
