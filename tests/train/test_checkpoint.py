@@ -185,6 +185,32 @@ def test_a_failure_of_the_disk_is_clear_and_leaves_the_earlier_ones_as_they_were
     load_checkpoint(older)
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_in_the_middle_of_a_saving_leaves_nothing_half_done(tmp_path, monkeypatch, call):
+    older = save_checkpoint(tmp_path, CONTENTS, step=5)
+
+    def interrupted(place, *rest, **options):
+        if call != "mkdir" or ".part" in str(place):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            save_checkpoint(tmp_path, CONTENTS, step=6)
+    assert list(tmp_path.iterdir()) == [older]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_only_be_read(tmp_path):
+    save_checkpoint(tmp_path, CONTENTS, step=5)
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(CheckpointError, match="Permission denied"):
+            save_checkpoint(tmp_path, CONTENTS, step=6)
+    finally:
+        tmp_path.chmod(0o755)
+
+
 def test_a_disk_that_is_really_full(tmp_path):
     """A limit on the size of files: the system itself refuses to write further."""
     pytest.importorskip("resource")
@@ -265,6 +291,43 @@ def test_going_on_gives_the_same_as_never_stopping(tmp_path, epochs_before):
     assert parts.model.weight.numpy().tobytes() == whole.model.weight.numpy().tobytes()
     without = [[{k: v for k, v in r.items() if k != "seconds"} for r in t.history] for t in (whole, parts)]
     assert without[0] == without[1] and len(without[0]) == 4
+
+
+SCHEDULES = {
+    "sequential": lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.1, 1.0, 3), optim.ExponentialLR(o, 0.9)], [3]),
+    "one cycle": lambda o: optim.OneCycleLR(o, max_lr=0.3, total_steps=12),
+    "cyclic": lambda o: optim.CyclicLR(o, 0.01, 0.2, step_size_up=3),
+    "warm restarts": lambda o: optim.CosineAnnealingWarmRestarts(o, 4),
+    "several": lambda o: optim.ChainedScheduler([optim.LinearWarmup(o, 5), optim.StepLR(o, 2, 0.7)]),
+    "plateau": lambda o: (optim.ReduceLROnPlateau(o, mode="max", factor=0.5, patience=1), "validation_loss"),
+}
+OPTIMISERS = {
+    "adamw": lambda p: optim.AdamW(p, lr=0.05, amsgrad=True),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=0.05, momentum=0.5, centered=True),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.1),
+}
+
+
+@pytest.mark.parametrize("kind", [*SCHEDULES, *OPTIMISERS])
+def test_every_schedule_and_optimiser_goes_on_bit_for_bit(tmp_path, kind):
+    def go(folder, stop_at=None, resume=None):
+        pb.random.manual_seed(1)
+        x = np.linspace(-1, 1, 24, dtype=np.float32)[:, None]
+        model = nn.Linear(1, 1)
+        optimizer = OPTIMISERS.get(kind, lambda p: optim.SGD(p, lr=0.1, momentum=0.5))(model.parameters())
+        schedule = SCHEDULES.get(kind, lambda o: optim.ExponentialLR(o, 0.9))(optimizer)
+        settings = {"each_epoch": [schedule]} if kind == "plateau" else {"each_step": [schedule]}
+        callbacks = [Checkpoint(folder, every_steps=1)] + ([Stop(stop_at)] if stop_at else [])
+        trainer = Trainer(model, nn.MSELoss(), optimizer, callbacks=callbacks, progress=None)
+        trainer.fit((x, 3 * x), 3, (x, x), batch_size=6, seed=0, resume=resume, **settings)
+        return model.weight.numpy().tobytes(), optimizer.lr, trainer.state.step
+
+    whole = go(tmp_path / "whole")
+    assert whole[2] == 12
+    for stop_at in (2, 6, 9):
+        folder = tmp_path / str(stop_at)
+        go(folder, stop_at)
+        assert go(folder, resume=folder) == whole
 
 
 def test_a_single_checkpoint_may_be_named(tmp_path):

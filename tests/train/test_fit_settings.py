@@ -78,6 +78,19 @@ def test_schedules_step_as_often_as_they_are_told_to():
     np.testing.assert_allclose(history["learning_rates"], [[[0.2, 0.4]], [[0.3, 0.4]]])
 
 
+def test_a_schedule_that_watches_a_figure_gets_it():
+    x, y = data(20)
+    model = model_of()
+    optimizer = optim.SGD(model.parameters(), lr=0.5)
+    plateau = optim.ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=0)  # the loss falls: never better
+    trainer = Trainer(model, nn.MSELoss(), optimizer, progress=None)
+    pair = (plateau, "validation_loss")
+    history = trainer.fit((x, y), 6, (x, y), batch_size=10, each_epoch=[pair], validate_every=2)
+    assert history["lr"] == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
+    with pytest.raises(KeyError, match="fit: each_epoch: monitor: the epochs have no figure 'test_loss'"):
+        trainer.fit((x, y), 1, (x, y), each_epoch=[(plateau, "test_loss")])
+
+
 def test_validations_every_few_epochs_and_every_few_steps():
     figures = []
 

@@ -29,6 +29,7 @@ from .modes import evaluating, keeping_modes
 from .progress import progress_callback
 from .resume import find, restore
 from .state import Plan, TrainerState
+from .stopping import watched
 
 __all__ = ["Trainer"]
 
@@ -107,7 +108,8 @@ class Trainer:
         name; the name begins those figures' names in the history ("validation" for one).
 
         ``accumulate``: how many batches make one step; see `Accumulation`. ``clip_norm`` and ``clip_value`` bound
-        the gradients of a step. ``each_step`` and ``each_epoch``: schedules whose ``step()`` is called so often.
+        the gradients of a step. ``each_step`` and ``each_epoch``: schedules whose ``step()`` is called so often; a
+        pair such as ``(ReduceLROnPlateau(optimizer), "validation_loss")`` in ``each_epoch`` gets that figure.
         ``validate_every``: epochs from one validation to the next (the last epoch always has one);
         ``validate_every_steps``: steps from one to the next within an epoch, which go to the record's ``checks``.
 
@@ -189,7 +191,7 @@ class Trainer:
             if state.epoch % plan.validate_every == 0 or state.epoch == state.epochs:
                 record |= self._validate()
             for schedule in plan.each_epoch:
-                schedule.step()
+                self._step_schedule(schedule, record)
         self._tell("on_epoch_end", record)
         self.history.append(record)
         if state.is_last_batch:
@@ -231,6 +233,16 @@ class Trainer:
         if not state.is_last_batch:
             record |= {"complete": False, "batches": state.batch}
         return record
+
+    def _step_schedule(self, schedule: Any, record: dict[str, Any]) -> None:
+        """Step a schedule at the end of an epoch; one with a figure's name gets that figure, where it was measured."""
+        if not isinstance(schedule, tuple):
+            schedule.step()
+            return
+        schedule, name = schedule
+        figure = watched(name, record, self.state.validation, "fit: each_epoch")
+        if figure is not None:
+            schedule.step(figure)
 
     def _step(self, inputs: Sequence[Any], target: Any) -> bool:
         """One batch; whether the parameters were changed."""
