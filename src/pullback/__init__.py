@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .control import cond, fori_loop, map, scan, while_loop
 from .core import memory
 from .core.errors import *
 from .core.spec import default_dtype, set_default_dtype
@@ -35,9 +34,13 @@ from .transforms import (
 from .user import mapping
 
 if TYPE_CHECKING:
-    from . import data, nn, optim, random, testing, train
+    from . import data, metrics, nn, optim, random, testing, train
+    from .control import cond, fori_loop, map, scan, while_loop
     from .glass.explain import explain
     from .glass.graph import graph
+    from .mappings.conv import *
+    from .mappings.embedding import embedding
+    from .mappings.pool import *
     from .saving import load, save
     from .threads import get_num_threads, set_num_threads
 
@@ -45,13 +48,27 @@ __version__ = "0.1.0"
 
 memory.keep_freed()
 
-_LAZY = {name: name for name in ("data", "nn", "optim", "random", "testing", "train")} | {
-    "explain": "glass.explain",
-    "get_num_threads": "threads",
-    "graph": "glass.graph",
-    "load": "saving",
-    "save": "saving",
-    "set_num_threads": "threads",
+_LAZY = {
+    name: module
+    for module, names in {
+        "control": "cond fori_loop map scan while_loop",
+        "data": "data",
+        "glass.explain": "explain",
+        "glass.graph": "graph",
+        "mappings.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+        "mappings.embedding": "embedding",
+        "mappings.pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d "
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
+        "nn": "nn",
+        "optim": "optim",
+        "random": "random",
+        "saving": "load save",
+        "testing": "testing",
+        "threads": "get_num_threads set_num_threads",
+        "train": "train",
+    }.items()
+    for name in names.split()
 }
 
 
@@ -59,7 +76,9 @@ def __getattr__(name: str) -> Any:
     """Import a part of the package when it is first asked for."""
     if name in _LAZY:
         module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
-        return module if name == _LAZY[name] else getattr(module, name)
+        found = module if name == _LAZY[name] else getattr(module, name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

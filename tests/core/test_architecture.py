@@ -21,7 +21,7 @@ FLOORS = [
     ("tensor", "interop", "control"),
     ("create", "dtypes"),
     ("random", "threads", "user"),
-    ("data", "nn", "saving"),
+    ("data", "metrics", "nn", "saving"),
     ("optim",),
     ("train", "testing", "glass"),
     ("cli",),
