@@ -119,7 +119,7 @@ def one_thread():
     ("name", "ours", "theirs", "lr"),
     [("LSTM", OurLSTM, TheirLSTM, 5e-3), ("Transformer", OurTransformer, TheirTransformer, 3e-3)],
 )
-def test_the_losses_of_a_hundred_steps_are_those_of_pytorch(name, ours, theirs, lr):
+def test_the_losses_of_a_hundred_steps_are_those_of_pytorch(agreement, name, ours, theirs, lr):
     torch.manual_seed(1)
     reference = theirs()
     net = ours()
@@ -129,3 +129,55 @@ def test_the_losses_of_a_hundred_steps_are_those_of_pytorch(name, ours, theirs, 
     assert want[0] == pytest.approx(np.log(CLASSES), rel=0.15)
     assert have[-1] < 0.75 * have[0]
     assert np.abs(have - want).max() < 1e-4
+    reason = "100 steps in float32, in which the order of sums differs"
+    agreement.compare("model", f"{name} language model", "losses", have, want, target=1e-4, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"), [("LSTM", OurLSTM, TheirLSTM), ("Transformer", OurTransformer, TheirTransformer)]
+)
+def test_loss_and_gradients_in_double_precision(agreement, name, ours, theirs):
+    torch.manual_seed(2)
+    reference = theirs().double()
+    if name == "Transformer":
+        reference.positions = reference.positions.double()
+    net = ours().double()
+    net.load_state_dict({path: x.numpy() for path, x in reference.state_dict().items()})
+    if name == "Transformer":
+        net.positions.table.assign_(reference.positions.numpy())
+    x, y = next(batches())
+    want = torch.nn.functional.cross_entropy(
+        reference(torch.tensor(x)).reshape(-1, CLASSES), torch.tensor(y).reshape(-1)
+    )
+    want.backward()
+    have = nn.functional.cross_entropy(net(x).reshape((-1, CLASSES)), y.reshape(-1))
+    have.backward()
+    agreement.compare("model", f"{name} language model", "value", have, want)
+    largest = max(float(q.grad.abs().max()) for q in reference.parameters())
+    for p, q in zip(net.parameters(), reference.parameters(), strict=True):
+        error = np.abs(np.asarray(p.grad) - q.grad.numpy()).max() / largest
+        agreement("model", f"{name} language model", "gradient", error)
+
+
+def test_their_summaries_are_those_counted_by_hand():
+    n, t, c = BATCH, LENGTH, CLASSES
+    s = nn.summary(OurLSTM(), (n, t), dtype="int64")
+    assert s.parameters == c * 24 + 4 * 48 * (24 + 48 + 2) + 4 * 48 * (48 + 48 + 2) + c * 48 + c
+    flops = 2 * n * t * 48 * c + n * t * c  # the last layer
+    for width in (24, 48):  # of the input of each layer of the LSTM
+        flops += 2 * n * t * width * 192 + n * t * 192 + 192
+        flops += t * (2 * n * 48 * 192 + n * 192 + n * 48 * 9)
+    assert s.flops == flops
+
+    s = nn.summary(OurTransformer(), (n, t), dtype="int64")
+    e, f = 32, 64
+    layer = 3 * e * e + 3 * e + e * e + e + e * f + f + f * e + e + 4 * e
+    assert s.parameters == c * e + 2 * layer + 2 * e + e * c + c
+    tokens = n * t * e
+    norm = 8 * tokens + 2 * n * t  # mean 1, variance 3, difference, quotient, weight and bias; two per row
+    attention = (
+        3 * (2 * tokens * e + tokens) + tokens + 2 * (2 * tokens * t) + 4 * (n * 4 * t * t) + 2 * tokens * e + tokens
+    )
+    network = 2 * tokens * f + n * t * f + n * t * f + 2 * n * t * f * e + tokens
+    out = 2 * n * t * e * c + n * t * c
+    assert s.flops == tokens + 2 * (attention + network + 2 * norm + 2 * tokens) + norm + out

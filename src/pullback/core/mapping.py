@@ -57,8 +57,8 @@ class Mapping:
     - `derivative`, `transpose`: what the family was given, kept for explanation.
     - `formula`, `words`: how it is written and how it is said, with the argument names in braces.
     - `lower`, `onnx`: names, resolved on a higher floor.
-    - `flops(*specs, **static)`: how many operations it takes, a product and a sum being two; derived from the family
-      but where products are summed.
+    - `flops(*specs, **static)`: how many operations it takes, a product and a sum being two, where these are not
+      the ones that its family takes (see `transforms.tally`).
     - `samples(rng)`: inputs for the contract. `special`, `special_slope`: edge values (a tuple where there
       are several arguments; "-0.0" for the number that as a key equals 0.0) with the expected value, and with
       the expected derivative(s).

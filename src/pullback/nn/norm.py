@@ -86,8 +86,8 @@ def _follow(running: Any, new: Any, momentum: Any, shape: tuple[int, ...], facto
 
 
 def _affine(x: Any, mean: Any, var: Any, weight: Any, bias: Any, shape: tuple[int, ...], eps: float) -> Any:
-    weight = None if weight is None else m.reshape(weight, shape)
-    bias = None if bias is None else m.reshape(bias, shape)
+    weight = weight if weight is None or shape_of(weight) == shape else m.reshape(weight, shape)
+    bias = bias if bias is None or shape_of(bias) == shape else m.reshape(bias, shape)
     if weight is not None and bias is not None:
         return _normalise(x, mean, var, weight, bias, eps=eps)
     y = _standardise(x, mean, var, eps=eps)

@@ -113,7 +113,8 @@ def flops(equation: Equation) -> int | None:
     """Return how many operations one application takes: a product and a sum are two, whatever a function costs is one.
 
     An elementwise mapping takes one for each element of its value, a reduction one for each element that it
-    reads; what only moves numbers takes none; a composite takes what its body takes.
+    reads; what only moves numbers takes none; a composite takes what its body takes. A mapping that does more
+    says so in its facet `flops`.
     """
     mapping, static = equation.mapping, equation.static
     specs = [x.spec if isinstance(x, Symbol) else spec_of(x) for x in equation.inputs]
