@@ -175,8 +175,9 @@ def test_their_summaries_are_those_counted_by_hand():
     assert s.parameters == c * e + 2 * layer + 2 * e + e * c + c
     tokens = n * t * e
     norm = 8 * tokens + 2 * n * t  # mean 1, variance 3, difference, quotient, weight and bias; two per row
+    # of the scores: the causal choice, and a softmax of two exponentials, a sum and a difference
     attention = (
-        3 * (2 * tokens * e + tokens) + tokens + 2 * (2 * tokens * t) + 4 * (n * 4 * t * t) + 2 * tokens * e + tokens
+        3 * (2 * tokens * e + tokens) + tokens + 2 * (2 * tokens * t) + 5 * (n * 4 * t * t) + 2 * tokens * e + tokens
     )
     network = 2 * tokens * f + n * t * f + n * t * f + 2 * n * t * f * e + tokens
     out = 2 * n * t * e * c + n * t * c
