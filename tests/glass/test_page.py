@@ -267,13 +267,18 @@ def test_a_broadcast_bias_and_a_sum_light_up_as_they_contribute(opened, network)
 def test_elements_can_be_gone_through_with_the_arrow_keys(opened, network):
     page = opened(network)
     box(page, "v1").click()
-    page.locator("td[data-role=out][data-flat='0']").focus()
+    page.locator("td[data-role=in2][data-flat='0']").focus()
+    page.keyboard.press("Tab")  # from the bias to the result
+    assert page.evaluate("document.activeElement.dataset.role + document.activeElement.dataset.flat") == "out0"
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.flat") == "3"
     assert lit(page, "in0") == [3, 4, 5]
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.flat") == "3"  # the edge of the matrix
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.flat") == "3"  # Tab comes back to where one was
 
 
 def test_an_element_that_is_clicked_shows_its_own_receipt(opened, network):

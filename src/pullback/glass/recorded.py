@@ -104,7 +104,7 @@ def recorded_boxes(
         )
         places[node.serial] = add(
             kind="mapping",
-            symbol=", ".join(names.of((node.serial, i)) for i in range(len(y))) if several else names.of(place),
+            symbol=_together([names.of((node.serial, i)) for i in range(len(y))]) if several else names.of(place),
             spec=_spec(y[0] if several else y),
             serial=node.serial,
             value=tuple(map(_plain, y)) if several else _plain(y),
@@ -129,6 +129,10 @@ def argument_name(mapping: Mapping, position: int, count: int) -> str:
     if count <= len(names) or position < len(names) - 1:
         return names[position]
     return f"{names[-1]}{position - len(names) + 2}"
+
+
+def _together(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} … {names[-1]}"
 
 
 def _on_paths(nodes: list[Node], wanted: set[int]) -> list[Node]:

@@ -94,7 +94,7 @@ def compact(x: Any, shape: bool = True) -> str:
     if x is None:
         return "·"
     if isinstance(x, tuple):
-        return ", ".join(compact(part, shape) for part in x)
+        return ", ".join(compact(part, shape) for part in x[:2]) + (f", … ({len(x)})" if len(x) > 2 else "")
     if x.ndim == 0:
         item = x[()].item()
         return short(item) if isinstance(item, float) else str(item)

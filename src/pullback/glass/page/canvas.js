@@ -46,9 +46,10 @@ function makeCanvas(stage, svg) {
       const scale = Math.min(1.35, (area.width - 16) / size.width, (area.height - 16) / size.height);
       // where everything would be too small to read, begin at the start of the computation
       const readable = Math.max(scale, 0.55);
-      const left = readable > scale && size.width * readable > area.width ? 8 : (area.width - size.width * readable) / 2;
-      const top = readable > scale && size.height * readable > area.height ? 8 : (area.height - size.height * readable) / 2;
-      view = { x: left, y: top, scale: readable };
+      const start = made.items.reduce((a, b) => (made.rankdir === "TB" ? b.y < a.y : b.x < a.x) ? b : a, made.items[0] || { x: 0, y: 0 });
+      const along = (length, space, from) =>
+        length * readable <= space ? (space - length * readable) / 2 : Math.min(8, Math.max(space - 8 - length * readable, space / 2 - from * readable));
+      view = { x: along(size.width, area.width, start.x), y: along(size.height, area.height, start.y), scale: readable };
       apply();
     },
     zoom(factor) {

@@ -31,7 +31,7 @@ function matrixTable(value, { label, role, links, strings, edit }) {
     const sign = Number.isFinite(x) ? (x < 0 ? "minus" : "plus") : "odd";
     const where = label + indexText(value.shape, flat);
     const cell = make("td", {
-      class: "cell " + sign, tabindex: -1, "data-flat": flat, "data-role": role, style: `--share:${Math.round(100 * share) / 100}`,
+      class: "cell " + sign, tabindex: flat ? -1 : 0, "data-flat": flat, "data-role": role, style: `--share:${Math.round(100 * share) / 100}`,
       "aria-label": `${where} = ${shortNumber(x)}`,
     }, shortNumber(x));
     if (value.whole) {
@@ -53,12 +53,8 @@ function matrixTable(value, { label, role, links, strings, edit }) {
     return cell;
   };
   const body = make("tbody", {}, ...value.rows.map((row, r) => make("tr", {}, ...row.map((x, c) => cellOf(x, r, c)))));
-  const table = make("table", { class: "matrix", role: "grid", "aria-label": label, tabindex: 0 }, body);
+  const table = make("table", { class: "matrix", role: "grid", "aria-label": label }, body);
   table.addEventListener("keydown", (event) => moveInTable(event, table));
-  table.addEventListener("focus", () => {
-    const first = table.querySelector("td");
-    if (first) first.focus();
-  });
   if (value.whole) return table;
   return make("div", {}, table, make("p", { class: "quiet" }, strings.corner + " " + valueWords(value, strings)));
 }
@@ -66,13 +62,15 @@ function matrixTable(value, { label, role, links, strings, edit }) {
 function moveInTable(event, table) {
   const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   const step = steps[event.key];
-  if (event.key === "Tab" && event.shiftKey) table.setAttribute("tabindex", -1); // leave by the way we came
   if (!step || event.target.tagName !== "TD") return;
   event.preventDefault();
   event.stopPropagation();
   const rows = [...table.rows], at = event.target;
   const next = rows[at.parentElement.rowIndex + step[0]]?.cells[at.cellIndex + step[1]];
-  if (next) next.focus();
+  if (!next) return;
+  at.setAttribute("tabindex", -1); // Tab comes back to where one was
+  next.setAttribute("tabindex", 0);
+  next.focus();
 }
 
 function startEdit(cell, old, done, strings) {
