@@ -60,6 +60,7 @@ _LAZY = {
         "mappings.pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d "
         "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
         "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
+        "metrics": "metrics",
         "nn": "nn",
         "optim": "optim",
         "random": "random",
