@@ -8,6 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import pullback.control  # declares mappings too
+from pullback import mappings
+
+# What is told of every mapping of the catalogue is told of those that layers and optimisers bring, too.
+mappings.complete()
+
 # A first call may import or compile, and a machine may be busy: time is what the benchmark measures.
 settings.register_profile("pullback", deadline=None)
 settings.load_profile("pullback")

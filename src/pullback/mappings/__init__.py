@@ -1,5 +1,10 @@
-"""The catalogue: every mapping, one file a family of mathematics. The only place where mathematics is declared."""
+"""The catalogue: every mapping, one file a family of mathematics. The only place where mathematics is declared.
 
+What only layers, losses, optimisers and random streams need (convolution, pooling, normalisation, updates, …) is
+imported by these: `import pullback` is to take a moment. `complete` imports all of it.
+"""
+
+from importlib import import_module as _import_module
 from types import ModuleType as _Module
 
 from ..core import space
@@ -8,32 +13,23 @@ from .along import *
 from .arithmetic import *
 from .arithmetic import add, multiply, negative
 from .compare import *
-from .conv import *
 from .count import *
-from .ctc import *
 from .cumulate import *
 from .diagonals import *
 from .dtype import *
 from .dtype import _cast
 from .einsum import *
-from .embedding import *
 from .exponential import *
+from .gamma import *
 from .index import *
 from .join import *
 from .linalg import *
 from .linear import *
 from .logistic import *
 from .logsumexp import *
-from .loss import *
-from .normalise import *
 from .onehot import *
-from .pool import *
-from .random import *
-from .recurrent import *
 from .reduce import *
 from .reduce import _sum
-from .resample import *
-from .residual import *
 from .rounding import *
 from .select import *
 from .shape import *
@@ -44,10 +40,6 @@ from .special import *
 from .spread import *
 from .stack import *
 from .trigonometric import *
-from .update import *
-from .update_adam import *
-from .update_lbfgs import *
-from .update_matrix import *
 
 space.furnish(
     add=add,
@@ -62,3 +54,12 @@ space.furnish(
 
 # The files of the catalogue are not part of what it offers (`random` and `linalg` mean something else above).
 __all__ = [_name for _name, _x in list(globals().items()) if _name[0] != "_" and not isinstance(_x, _Module)]
+
+
+def complete() -> None:
+    """Import every file of the catalogue, so that `CATALOGUE` holds every mapping there is."""
+    import pkgutil
+    from pathlib import Path
+
+    for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        _import_module(f"{__name__}.{file.name}")

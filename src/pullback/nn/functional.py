@@ -9,24 +9,8 @@ from .. import mappings as m
 from ..core.errors import ShapeError
 from ..core.spec import operand, shape_of
 from ..mappings import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
     celu,
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
     elu,
-    embedding,
     gelu,
     hardshrink,
     hardtanh,
@@ -34,11 +18,6 @@ from ..mappings import (
     linear,
     log_sigmoid,
     log_softmax,
-    lp_pool1d,
-    lp_pool2d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
     mish,
     one_hot,
     relu,
@@ -52,6 +31,24 @@ from ..mappings import (
     tanh,
     tanhshrink,
     threshold,
+)
+from ..mappings.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from ..mappings.embedding import embedding
+from ..mappings.pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
 )
 from .attention import scaled_dot_product_attention
 from .bilinear import bilinear

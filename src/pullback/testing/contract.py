@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from .. import nn, optim  # noqa: F401  # with the mappings that these declare the catalogue is complete
+from .. import control, mappings  # noqa: F401  # control flow declares mappings too
 from ..core.mapping import CATALOGUE, Mapping
 from . import laws_batching, laws_derivative, laws_inputs, laws_value, laws_words
 from .exemptions import EXEMPT
@@ -13,6 +13,8 @@ from .law import Law, LawBroken, Outcome
 from .subject import Subject
 
 __all__ = ["LAWS", "check_mapping", "judge"]
+
+mappings.complete()
 
 
 def _law(name: str, check: Callable[[Subject], None]) -> Law:
