@@ -35,7 +35,9 @@ from .user import mapping
 
 if TYPE_CHECKING:
     from . import data, metrics, nn, optim, random, testing, train
-    from .control import cond, fori_loop, map, scan, while_loop
+    from .control.cond import cond
+    from .control.scan import fori_loop, map, scan
+    from .control.while_loop import while_loop
     from .glass.explain import explain
     from .glass.graph import graph
     from .mappings.conv import *
