@@ -433,3 +433,90 @@ class TestFunctionalCall:
         net = Net()
         nn.functional_call(net, {"count": np.int64(9)}, np.ones((1, 3)))
         assert net.count.item() == 0
+
+
+class TestBackwardHooks:
+    class Both(nn.Module):
+        def forward(self, a, b, scale=1.0):
+            return a * b * scale, b + 1
+
+    def test_it_sees_what_arrives_and_what_leaves(self):
+        seen = []
+        module = self.Both()
+        module.register_full_backward_hook(lambda m, gin, gout: seen.append((m, gin, gout)))
+        a, b = (pb.tensor(x, requires_grad=True) for x in ([1.0, 2.0], [3.0, 4.0]))
+        y, z = module(a, b, 2.0)
+        (y.sum() + 3 * z.sum() + a.sum()).backward()  # the last term passes the module by
+        ((m, gin, gout),) = seen
+        assert m is module and [g.tolist() for g in gout] == [[1.0, 1.0], [3.0, 3.0]]
+        assert gin[0].tolist() == [6.0, 8.0] and gin[1].tolist() == [5.0, 7.0] and gin[2] is None
+        assert a.grad.tolist() == [7.0, 9.0] and b.grad.tolist() == [5.0, 7.0]
+
+    def test_a_result_that_is_not_used_and_inputs_without_gradients(self):
+        seen = []
+        module = self.Both()
+        module.register_full_backward_hook(lambda m, gin, gout: seen.append((gin, gout)))
+        b = pb.tensor([3.0], requires_grad=True)
+        module(pb.tensor([1.0]), b)[0].sum().backward()
+        assert seen[0][0][0] is None and seen[0][0][1].tolist() == [1.0] and seen[0][1][1] is None
+        layer = nn.Linear(2, 2)
+        layer.register_full_backward_hook(lambda m, gin, gout: seen.append((gin, gout)))
+        layer(np.ones(2, np.float32)).sum().backward()
+        assert seen[1][0] == (None,) and seen[1][1][0].tolist() == [1.0, 1.0]
+
+    def test_what_it_returns_replaces_the_gradients(self):
+        module = self.Both()
+        module.register_full_backward_hook(lambda m, gin, gout: (gin[0] * 10, None))
+        remove = module.register_full_backward_hook(lambda m, gin, gout: (gin[0] + 1, gin[1]))
+        a, b = (pb.tensor(x, requires_grad=True) for x in ([1.0], [3.0]))
+        module(a, b)[0].sum().backward()
+        assert a.grad.tolist() == [31.0] and b.grad is None
+        remove()
+        a.grad = None
+        module(a, b)[0].sum().backward()
+        assert a.grad.tolist() == [30.0]
+
+    def test_it_is_that_of_pytorch(self):
+        torch = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+        x = np.array([[1.0, -2.0]], np.float32)
+        theirs, ours, seen = torch.nn.Linear(2, 3), nn.Linear(2, 3), []
+        ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+        for layer, t in ((ours, pb.tensor(x, requires_grad=True)), (theirs, torch.tensor(x, requires_grad=True))):
+            layer.register_full_backward_hook(lambda m, gin, gout: seen.append([np.asarray(g) for g in (*gin, *gout)]))
+            (layer(t) ** 2).sum().backward()
+        for a, b in zip(*seen, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+    def test_second_derivatives_traced_steps_and_no_grad(self):
+        seen = []
+        layer = nn.Linear(2, 1, bias=False).double()
+        layer.register_full_backward_hook(lambda m, gin, gout: seen.append(gout[0]))
+        x = pb.tensor(np.array([1.0, 2.0]), requires_grad=True)
+        (layer(x) ** 3).sum().backward(create_graph=True)
+        x.grad.sum().backward()
+        w, s = layer.weight.numpy()[0], layer.weight.numpy()[0] @ [1.0, 2.0]
+        np.testing.assert_allclose(
+            np.asarray(layer.weight.grad)[0],
+            3 * s**2 * np.array([1.0, 2.0]) + 6 * s * w.sum() * np.array([1.0, 2.0]) + 3 * s**2,
+            rtol=1e-12,
+        )
+        with pb.no_grad():
+            layer(x)
+        layer.zero_grad()
+        (layer(x) ** 3).sum().backward()
+        want = layer.weight.grad.numpy().copy()
+        layer.zero_grad()
+        pb.trace(lambda x: (layer(x) ** 3).sum().backward())(pb.tensor(np.array([1.0, 2.0])))
+        np.testing.assert_array_equal(layer.weight.grad.numpy(), want)
+
+    def test_wrong_results(self):
+        layer = nn.Linear(2, 1)
+        x = pb.tensor([1.0, 2.0], requires_grad=True)
+        for answer, text in (
+            (lambda g: (g, g), "one gradient per argument, 1, got 2"),
+            (lambda g: g.sum(), r"shape \(2,\) for argument 0, got \(\)"),
+        ):
+            remove = layer.register_full_backward_hook(lambda m, gin, gout, answer=answer: answer(gin[0]))
+            with pytest.raises(pb.ShapeError, match=text):
+                layer(x).sum().backward()
+            remove()

@@ -19,6 +19,7 @@ from ..transforms.backward import numbers_of
 from ..transforms.reverse import TAPE, tape
 from .choice import Where, fits
 from .parameter import Buffer, Parameter
+from .passage import Passage
 from .state import Loaded, check_state
 
 __all__ = ["Module"]
@@ -53,6 +54,7 @@ class Module:
         own["_mode"] = Cell(True, name="training")
         own["_before"] = []
         own["_after"] = []
+        own["_back"] = []
 
     # ------------------------------------------------------------------------------------- calling
 
@@ -65,6 +67,9 @@ class Module:
             changed = before(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+        passage = Passage(self, self._back) if self._back else None
+        if passage is not None:
+            args = passage.enter(args)
         token = enter(self)
         try:
             y = self.forward(*args, **kwargs)
@@ -74,7 +79,7 @@ class Module:
             changed = after(self, args, y)
             if changed is not None:
                 y = changed
-        return y
+        return y if passage is None else passage.exit(y)
 
     def register_forward_hook(self, hook: Hook) -> Callable[[], None]:
         """Call `hook(module, args, output)` after every `forward`; a result replaces the output.
@@ -89,6 +94,20 @@ class Module:
         Returns a function that removes the hook.
         """
         return _attach(self._before, hook)
+
+    def register_full_backward_hook(self, hook: Hook) -> Callable[[], None]:
+        """Call `hook(module, grad_input, grad_output)` on every way back through this module, in `backward()`.
+
+        Both are tuples of gradients, one per positional argument and one per result, None where there is none;
+        a result replaces `grad_input`. Returns a function that removes the hook.
+
+        >>> import pullback as pb
+        >>> layer = pb.nn.Linear(2, 3)
+        >>> remove = layer.register_full_backward_hook(lambda m, gin, gout: print(gin[0].shape, gout[0].tolist()))
+        >>> layer(pb.tensor([1.0, 2.0], requires_grad=True)).sum().backward()
+        (2,) [1.0, 1.0, 1.0]
+        """
+        return _attach(self._back, hook)
 
     # ------------------------------------------------------------------------------- what is inside
 
@@ -338,7 +357,7 @@ class Module:
         return module_html(self)
 
 
-_INTERNAL = ("_mode", "_before", "_after")
+_INTERNAL = ("_mode", "_before", "_after", "_back")
 
 
 def members(module: Module) -> list[tuple[str, Any]]:

@@ -231,6 +231,7 @@ ORACLES: dict[str, Oracle] = {
     "permute_dims": lambda x, *, axes: np.moveaxis(x, axes, range(len(axes))),
     "reshape": lambda x, *, shape: np.array(np.ravel(x)).reshape(shape),
     "broadcast_to": lambda x, *, shape: np.zeros(shape) + x,
+    "together": lambda *arrays: [np.array(x) for x in arrays],
     "stack": lambda *arrays, axis: np.stack(arrays, axis),
     "unstack": lambda x, *, axis: [np.take(x, i, axis) for i in range(x.shape[axis])],
     "concat": lambda *arrays, axis: np.concatenate(arrays, axis=axis),

@@ -118,6 +118,7 @@ WORDS: dict[str, str] = {
     "take_along_axis": "{x} 的每一行中由 {indices} 选出的元素",
     "put_along_axis": "{g} 累加到全零数组每一行中 {indices} 选出的位置",
     "concat": "{arrays} 依次相接",
+    "together": "{arrays} 一并取用",
     "stack": "{arrays} 沿新轴并排",
     "unstack": "{x} 沿一个轴拆开的各部分",
     "diagonal": "{x} 的对角线",
