@@ -21,7 +21,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast bench contract lint oracles clean
+.PHONY: help demo test test-fast agreement bench contract lint oracles clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,11 @@ test: $(VENV)/.installed-dev ## run every test and every example in the document
 
 test-fast: $(VENV)/.installed-dev ## the same without the slow ones
 	@$(PY) -m pytest -n $(WORKERS) -m "not slow" $(ARGS)
+
+agreement: $(VENV)/.installed-oracles ## hold layers, losses and optimisers to PyTorch, and write docs/agreement.md
+	@rm -f .agreement.jsonl
+	@PULLBACK_AGREEMENT=$(CURDIR)/.agreement.jsonl $(PY) -m pytest -q -n $(WORKERS) tests/nn tests/optim tests/models $(ARGS)
+	@$(PY) tests/agreement.py .agreement.jsonl docs/agreement.md && rm .agreement.jsonl
 
 contract: $(VENV)/.installed-dev ## hold every mapping to the laws of its derivative
 	@$(PY) -m pullback.testing
