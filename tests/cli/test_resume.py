@@ -73,7 +73,8 @@ def test_killed_and_interrupted_runs_end_bit_for_bit_as_one_that_was_left_alone(
             process.send_signal(kind)
             output, errors = process.communicate(timeout=60)
             assert "Traceback" not in errors
-            if kind is signal.SIGINT and process.returncode == 130:
+            if "interrupted after" in output:  # else it came when the training was over
+                assert process.returncode == 130
                 assert f"pullback train --resume {run} goes on from here" in output
             words = ["train", "--resume", str(run)]
         if (run / "checkpoints").exists():

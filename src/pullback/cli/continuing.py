@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from click.core import ParameterSource
 from ..train.runs import CONFIG, read_config
 from .sources import Source, read_source
 
-__all__ = ["CHECKPOINTS", "continued", "fingerprint", "refuse_other_options"]
+__all__ = ["CHECKPOINTS", "continued", "fingerprint", "refuse_other_options", "remove_checkpoints"]
 
 CHECKPOINTS = "checkpoints"
 ALLOWED = {"resume", "quiet", "debug", "lang"}
@@ -44,6 +47,13 @@ def continued(folder: Path, words: Mapping[str, str]) -> tuple[Source, dict[str,
     if fingerprint(source) != request.get("sha256"):
         raise ValueError(words["error.resume_data"].format(data=request["data"], folder=folder))
     return source, options, network
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run that is over: first their name, at once, so that none is left in half."""
+    aside = folder / f".{CHECKPOINTS}-{secrets.token_hex(3)}.part"
+    os.rename(folder / CHECKPOINTS, aside)
+    shutil.rmtree(aside)
 
 
 def fingerprint(source: Source) -> str:

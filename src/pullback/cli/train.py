@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from ..train.health import EXPLODING_NORM, EXPLODING_RATIO, VANISHING_SHARE
 from ..train.network import ACTIVATIONS, DTYPES, build_network
 from ..train.progress import Bar, Lines
 from ..train.runs import CONFIG, FORMAT, METRICS, VERSIONS, WEIGHTS, make_run_folder, versions, write_json
-from .continuing import CHECKPOINTS, continued, fingerprint, refuse_other_options
+from .continuing import CHECKPOINTS, continued, fingerprint, refuse_other_options, remove_checkpoints
 from .options import BadInput, Command, Widths, finite, language, language_option, option
 from .sources import Source, read_source
 from .words import words_of
@@ -186,7 +185,7 @@ def _run(
         return EXIT_FAILED
     except NonFiniteError as error:
         save(folder / WEIGHTS, trainer.model)
-        shutil.rmtree(folder / CHECKPOINTS)  # going on from them would lead here again
+        remove_checkpoints(folder)  # going on from them would lead here again
         if debug:
             traceback.print_exc()
         click.echo(f"{words['error']}: {error}", err=True)
@@ -200,7 +199,7 @@ def _run(
         console.print(words["kept"].format(epochs=complete, wanted=options["epochs"]), style="yellow")
         console.print(words["kept.resume"].format(folder=folder), style="yellow")
     else:
-        shutil.rmtree(folder / CHECKPOINTS)
+        remove_checkpoints(folder)
     result = _result(source, figures, seconds, words)
     console.print(result, style="bold")
     _draw(trainer, source, folder, console, words)
