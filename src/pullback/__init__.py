@@ -34,7 +34,7 @@ from .transforms import (
 from .user import mapping
 
 if TYPE_CHECKING:
-    from . import data, metrics, nn, optim, random, testing, train
+    from . import data, distributions, metrics, nn, optim, random, testing, train
     from .control.cond import cond
     from .control.scan import fori_loop, map, scan
     from .control.while_loop import while_loop
@@ -55,6 +55,7 @@ _LAZY = {
     for module, names in {
         "control": "cond fori_loop map scan while_loop",
         "data": "data",
+        "distributions": "distributions",
         "glass.explain": "explain",
         "glass.graph": "graph",
         "mappings.conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",

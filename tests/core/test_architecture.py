@@ -20,7 +20,7 @@ FLOORS = [
     ("transforms",),
     ("tensor", "interop", "control"),
     ("create", "dtypes"),
-    ("random", "threads", "user"),
+    ("distributions", "random", "threads", "user"),
     ("data", "metrics", "nn", "saving"),
     ("optim",),
     ("train", "testing", "glass"),

@@ -19,6 +19,7 @@ from .diagonals import *
 from .dtype import *
 from .dtype import _cast
 from .einsum import *
+from .entropic import *
 from .exponential import *
 from .gamma import *
 from .index import *

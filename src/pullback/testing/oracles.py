@@ -7,6 +7,7 @@ precision where the plain formula would lose digits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,6 +184,19 @@ def _while_loop(a: Any, i: Any, x: Any, *, turns: Any) -> list[Any]:
 # ------------------------------------------------------------------------------------------ formulas
 
 
+def _polygamma(x: Any, *, n: int) -> Any:
+    """SciPy's own for x > 0; below 0 its recurrence ψ⁽ⁿ⁾(x) = ψ⁽ⁿ⁾(x + 1) − (−1)ⁿ n! x⁻ⁿ⁻¹, upwards until x > 0."""
+    import scipy.special
+
+    x = np.asarray(x)
+    steps = np.zeros_like(x)
+    while np.any(x < 0):
+        below = x < 0
+        steps = steps - np.where(below, (-1.0) ** n * math.factorial(n) / np.where(below, x, 1.0) ** (n + 1), 0.0)
+        x = np.where(below, x + 1, x)
+    return scipy.special.polygamma(n, x).astype(x.dtype) + steps
+
+
 def _cross_entropy(logits: Any, labels: Any, *, reduction: str) -> Any:
     losses = np.zeros(np.shape(labels), np.longdouble)
     for place in np.ndindex(*np.shape(labels)):
@@ -277,6 +291,9 @@ ORACLES: dict[str, Oracle] = {
     "erfinv": scipy_special("erfinv"),
     "lgamma": scipy_special("gammaln"),
     "digamma": scipy_special("digamma"),
+    "polygamma": _polygamma,
+    "xlogy": scipy_special("xlogy"),
+    "xlog1py": scipy_special("xlog1py"),
     "sigmoid": scipy_special("expit"),
     "log_sigmoid": scipy_special("log_expit"),
     # activations

@@ -224,6 +224,12 @@ WORDS: dict[str, str] = {
     "standardise": "{x} 减去 {mean}，再除以 {var} 的平方根",
     "normalise": "{x} 减去 {mean}，再除以 {var} 的平方根，乘以 {weight}，加上 {bias}",
     "rms_norm": "{x} 除以其均方根，乘以 {weight}",
+    # the gamma function
+    "lgamma": "{x} 的伽马函数的对数",
+    "digamma": "伽马函数的对数在 {x} 处的斜率",
+    "polygamma": "双伽马函数在 {x} 处的第 {n} 阶导数",
+    "xlogy": "{a} 乘以 {x} 的对数，{a} 为 0 处取 0",
+    "xlog1py": "{a} 乘以 1 加 {x} 之和的对数，{a} 为 0 处取 0",
     # control flow
     "scan": "录制的函数对 {arrays} 逐步作用所得",
     "cond": "{predicate} 成立时取一个录制的函数在 {arrays} 处的值，否则取另一个的值",
