@@ -131,6 +131,20 @@ class TestParameters:
             optim.SGD(ps, lr=1.0).step()
         assert ps[1].tolist() == [[2.0]]
 
+    def test_a_closure_computes_the_loss_that_step_returns(self):
+        w = nn.Parameter(np.array([3.0]))
+        optimiser = optim.SGD([w], lr=0.5)
+
+        def closure():
+            optimiser.zero_grad()
+            loss = (w**2).sum()
+            loss.backward()
+            return loss
+
+        with pb.no_grad():
+            assert optimiser.step(closure).item() == 9.0
+        assert w.item() == 0.0 and optimiser.step() is None
+
     def test_nothing_changes_when_a_step_fails(self, monkeypatch):
         ps = with_gradients(two())
         optimiser = optim.Adam(ps, lr=0.1)

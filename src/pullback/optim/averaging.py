@@ -45,8 +45,9 @@ class AveragedModel(Module):
     `update_parameters(model)` takes the model's present parameters into the average; the first are copied. Call
     it after the steps of the optimiser that are to count, inside a traced step or outside. `avg_fn(averaged,
     current, num_averaged)` gives the new average of one parameter: `get_swa_avg_fn()`, the mean of all, by
-    default, or `get_ema_avg_fn(decay)`. `use_buffers` averages floating buffers too; counts, and without it
-    all buffers, are copied. The copy is in `module`; calling this calls it. With BatchNorm, call `update_bn` before using it.
+    default, or `get_ema_avg_fn(decay)`. `use_buffers` averages floating buffers too; counts, and without it all
+    buffers, are copied. The copy is in `module`; calling this calls it. With BatchNorm, call `update_bn` before
+    using it.
 
     >>> import pullback as pb
     >>> model = pb.nn.Linear(1, 1, bias=False)
