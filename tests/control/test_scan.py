@@ -10,6 +10,7 @@ import pytest
 import pullback as pb
 from pullback.core.errors import DtypeError, EscapedValueError, ShapeError, TraceError, UnsupportedError
 from pullback.transforms.node import Node, Part
+from pullback.transforms.tally import flops
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(3, 3)) / 2
@@ -344,6 +345,12 @@ def _without_grad(c):
         return c * 1.0
 
 
+def test_a_tally_counts_the_operations_of_every_step():
+    once = sum(map(flops, pb.trace(lambda w, h, x: pb.tanh(w @ h + x)).graph(W, H0, XS[0]).equations))
+    graph = pb.trace(lambda w, h, xs: pb.scan(lambda h, x: (pb.tanh(w @ h + x), None), h, xs)[0]).graph(W, H0, XS)
+    assert sum(map(flops, graph.equations)) == 5 * once > 0
+
+
 # --------------------------------------------------------------------------------------------------- state
 
 
@@ -411,9 +418,7 @@ def test_running_statistics_are_carried_as_state_without_a_gradient():
         values = []
         for k in (1, 2):
             values.append(step(XS * k))
-            if not backward and trace:
-                values[-1].backward()
-            elif not backward:
+            if not backward:
                 values[-1].backward()
             values += [w.grad, module.mean.detach()]
         return values
@@ -456,6 +461,10 @@ def test_state_that_a_recorded_loop_cannot_carry_is_refused():
 
     with pytest.raises(UnsupportedError, match="inside vmap"):
         pb.trace(pb.vmap(lambda x: pb.scan(noisy, 0.0, x)[0], randomness="different"))(XS)
+    pb.random.manual_seed(0)
+    with pytest.raises(TraceError, match=r"changes state \(random.counter\) is run inside vmap"):
+        pb.vmap(pb.trace(lambda x: pb.scan(noisy, 0.0, x)[0]))(XS)
+    assert pb.random.get_state() == {"key": 0, "counter": 0}
     draws = pb.vmap(lambda x: pb.scan(noisy, 0.0, x)[0], randomness="different")(XS)  # without trace it works
     assert len(set(draws.tolist())) == len(XS)
 

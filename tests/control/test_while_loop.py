@@ -112,6 +112,20 @@ def test_a_shared_test_leaves_what_is_shared_unbatched():
         assert g(np.float64(2.0), np.array([0, 3]))[1].tolist() == [1.0, 8.0]
 
 
+def test_a_carry_that_meets_the_batch_on_its_way_belongs_to_it():
+    def f(x, n):
+        def body(c):
+            return c[0] + 1, c[1] * x, c[2] + c[1], c[3] * 2.0
+
+        return pb.while_loop(lambda c: c[0] < n, body, (0, np.ones(3), np.zeros(3), np.ones(2)))
+
+    xs = np.array([2.0, 3.0])
+    for g in (pb.vmap(f, in_axes=(0, None)), pb.trace(pb.vmap(f, in_axes=(0, None)))):
+        _, powers, sums, twos = g(xs, np.int64(3))
+        assert powers.tolist() == [[8.0] * 3, [27.0] * 3] and sums.tolist() == [[7.0] * 3, [13.0] * 3]
+        assert twos.tolist() == [[8.0] * 2] * 2
+
+
 def test_who_is_done_does_not_spoil_the_gradient_of_the_others_or_its_own():
     def f(x):  # 1/(1 − x) and its slope are infinite at 1, where the finished example stands
         return pb.while_loop(lambda c: c < 1.0, lambda c: c + pb.sqrt(1.0 - c) + 0.5, x)

@@ -12,7 +12,9 @@ from ..core.interpret import current, interpreting
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Face, Value
 from ..transforms.batch import Batch
-from ..transforms.trace import Equation, Symbol, Trace, as_constants, finish
+from ..transforms.graph import Equation, Symbol, as_constants
+from ..transforms.tally import flops
+from ..transforms.trace import Trace, finish
 
 __all__ = ["Body", "Flags", "assemble", "batch_flags", "batched", "record", "repeated", "settled", "with_axis"]
 
@@ -64,6 +66,10 @@ class Body:
             else:
                 values[outputs[0]] = y
         return [values[i] for i in self._results]
+
+    def flops(self) -> int:
+        """Return how many operations one run takes, as far as its mappings say."""
+        return sum(flops(equation) or 0 for equation in self.equations)
 
     def _compile(self) -> None:
         """Give every symbol and every constant a place in one list: the inputs first."""

@@ -184,5 +184,6 @@ branch_mapping = irregular(
     words="one recorded function of {arrays} if {predicate} holds, and another if it does not",
     lower=unsupported("the function that is chosen runs in NumPy"),
     onnx=unsupported("ONNX's If takes sub-graphs as attributes; exporting them is not written"),
+    flops=lambda *specs, branches: max(branches.true.flops(), branches.false.flops()),
     samples=fixed(_samples),
 )

@@ -9,8 +9,8 @@ from ..core import tree
 from ..core.errors import DtypeError, ShapeError
 from ..core.spec import result_dtype
 from ..mappings import where
+from ..transforms.graph import Symbol
 from ..transforms.reverse import present
-from ..transforms.trace import Symbol
 from .body import assemble
 from .branches import Branches, branch_mapping
 from .carry import holds, paths, predicate, require_function, same_structure

@@ -16,8 +16,9 @@ from ..core.value import Face, Value
 from ..mappings import stop_gradient
 from ..transforms.batch import Batch
 from ..transforms.forward import bare
+from ..transforms.graph import Symbol
 from ..transforms.reverse import TAPE, Tape
-from ..transforms.trace import Symbol, Trace
+from ..transforms.trace import Trace
 from .body import settled
 
 __all__ = ["Enclosed", "Enclosure", "enclose", "is_tracing", "outer_spec", "refuse_state_in_a_batch", "write_back"]

@@ -180,7 +180,6 @@ def _recorded(f: Callable[..., Any], init: Any, xs: Any, steps: int, reverse: bo
         entries,
         length=steps,
         reverse=reverse,
-        frozen=(*(True for _ in state), *(False for _ in carry)),
     )
     n = len(state)
     write_back(list(state), results[:n])

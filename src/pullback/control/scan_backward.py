@@ -30,7 +30,7 @@ def _pullback(g: Sequence[Any], y: Sequence[Any], *args: Any, needs: Sequence[An
     wanted[loop.constants : whole] = moving
     given = tuple(gi is not None for gi in g[n:])
     back = loop.body.derive(
-        ("back", loop.constants, loop.frozen, specs, tuple(wanted), given),
+        ("back", loop.constants, specs, tuple(wanted), given),
         lambda: _BackwardStep(loop, specs, tuple(wanted), given),
     )
     carry = args[loop.constants : whole]

@@ -20,7 +20,7 @@ def _pushforward(ts: Sequence[Any], y: Sequence[Any], *args: Any, loop: Loop) ->
     moving = loop.moving(specs)
     active = (*(t is not None for t in ts[:k]), *moving, *(t is not None for t in ts[whole:]))
     along, has_tangent = loop.body.derive(
-        ("along", k, loop.frozen, specs, active, loop.history), lambda: _forward_step(loop, specs, active)
+        ("along", k, specs, active, loop.history), lambda: _forward_step(loop, specs, active)
     )
     carry = args[k:whole]
     start = [space.zeros(x) if t is None else t for t, x, m in zip(ts[k:whole], carry, moving, strict=True) if m]
@@ -32,7 +32,6 @@ def _pushforward(ts: Sequence[Any], y: Sequence[Any], *args: Any, loop: Loop) ->
             [*args[whole:], *(t for t in ts[whole:] if t is not None)],
             length=loop.length,
             reverse=loop.reverse,
-            frozen=(*loop.frozen, *(False for _ in start)),
         )
     )
     for _ in carry:

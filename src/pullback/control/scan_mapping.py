@@ -30,8 +30,7 @@ __all__ = ["Loop", "apply_scan"]
 class Loop:
     """What is static of a scan: the body, how its inputs divide, the number of steps and the direction.
 
-    `frozen[j]` says that carry j is state: no gradient passes from step to step through it. With `history`
-    the carry before each step is among the results.
+    With `history` the carry before each step is among the results.
     """
 
     body: Body
@@ -39,7 +38,6 @@ class Loop:
     carries: int
     length: int
     reverse: bool = False
-    frozen: Flags = ()
     history: bool = False
 
     @property
@@ -58,8 +56,7 @@ class Loop:
 
     def moving(self, specs: Sequence[Any]) -> Flags:
         """Which carries take gradients and tangents along."""
-        kinds = [spec_of(x).dtype.kind for x in specs[self.constants : self.whole]]
-        return tuple(kind == "f" and not state for kind, state in zip(kinds, self.frozen, strict=True))
+        return tuple(spec_of(x).dtype.kind == "f" for x in specs[self.constants : self.whole])
 
     def with_(self, **changes: Any) -> Loop:
         """The same loop with some of this changed."""
@@ -77,13 +74,11 @@ def apply_scan(
     *,
     length: int,
     reverse: bool = False,
-    frozen: Flags | None = None,
 ) -> list[Any]:
     """Apply the mapping, and return the last carry and what the steps gave, one after the other."""
     args = (*constants, *carry, *xs)
-    frozen = (False,) * len(carry) if frozen is None else frozen
     history = bool(carry) and any(map(_is_recorded, args))
-    loop = Loop(body, len(constants), len(carry), length, reverse, frozen, history)
+    loop = Loop(body, len(constants), len(carry), length, reverse, history)
     return list(scan_mapping(*args, loop=loop)[: loop.results])
 
 
@@ -140,9 +135,9 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
     loose = (rng.normal(size=()), rng.normal(size=2), rng.normal(size=2), rng.normal(size=(4, 2)))
     recurrent, oscillating = _sample_body(_recurrent, rnn, 2), _sample_body(_oscillating, loose, 3)
     return [
-        Sample(rnn, {"loop": Loop(recurrent, 1, 1, 3, False, (False,), True)}),
-        Sample(rnn, {"loop": Loop(recurrent, 1, 1, 3, True, (False,), False)}),
-        Sample(loose, {"loop": Loop(oscillating, 1, 2, 4, False, (False, False), True)}),
+        Sample(rnn, {"loop": Loop(recurrent, 1, 1, 3, False, True)}),
+        Sample(rnn, {"loop": Loop(recurrent, 1, 1, 3, True, False)}),
+        Sample(loose, {"loop": Loop(oscillating, 1, 2, 4, False, True)}),
     ]
 
 
@@ -168,5 +163,6 @@ scan_mapping = irregular(
     words="what a recorded function gives, applied step by step to {arrays}",
     lower=unsupported("its body runs step by step in NumPy"),
     onnx=unsupported("ONNX's Scan takes a sub-graph as an attribute; exporting one is not written"),
+    flops=lambda *specs, loop: loop.length * loop.body.flops(),
     samples=fixed(_samples),
 )

@@ -30,16 +30,12 @@ NO_WAY_BACK = (
 
 @dataclass(frozen=True)
 class Turns:
-    """What is static of a while loop: the test, the body, and how many constants each of them takes first.
-
-    `frozen[j]` says that carry j is state, through which no tangent passes.
-    """
+    """What is static of a while loop: the test, the body, and how many constants each of them takes first."""
 
     test: Body
     body: Body
     test_constants: int
     body_constants: int
-    frozen: Flags = ()
 
     @property
     def constants(self) -> int:
@@ -67,14 +63,14 @@ def _pushforward(ts: Sequence[Any], y: Any, *args: Any, turns: Turns) -> tuple[A
     k, c = turns.test_constants, turns.constants
     specs = tuple(map(spec_of, args))
     carry = args[c:]
-    moving = tuple(s.dtype.kind == "f" and not state for s, state in zip(specs[c:], turns.frozen, strict=True))
+    moving = tuple(spec.dtype.kind == "f" for spec in specs[c:])
     active = (*(t is not None for t in ts[k:c]), *moving)
     test, body = turns.body.derive(
-        ("turns along", turns.test, k, turns.frozen, specs, active), lambda: _along(turns, specs, active, moving)
+        ("turns along", turns.test, k, specs, active), lambda: _along(turns, specs, active, moving)
     )
     start = [space.zeros(x) if t is None else t for t, x, m in zip(ts[c:], carry, moving, strict=True) if m]
     tangents = [t for t in ts[k:c] if t is not None]
-    along = Turns(test, body, k, turns.body_constants + len(tangents), (*turns.frozen, *(False for _ in start)))
+    along = Turns(test, body, k, turns.body_constants + len(tangents))
     results = turns_mapping(*args[:c], *tangents, *carry, *start, turns=along)
     found = iter(results[len(carry) :])
     return tuple(next(found) if m else None for m in moving)
@@ -121,7 +117,7 @@ def _batch(flags: Sequence[bool], args: Sequence[Any], *, turns: Turns) -> tuple
         repeated(x, flag or not becomes, size)
         for x, flag, becomes in zip(args[c:], flags[c:], of_carry, strict=True)
     ]
-    many = Turns(test, body, turns.test_constants, c, turns.frozen)
+    many = Turns(test, body, turns.test_constants, c)
     results = turns_mapping(*args[: turns.test_constants], *args[:c], *carry, turns=many)
     return tuple(repeated(y, has, size) for y, has in zip(results, of_carry, strict=True))
 
@@ -181,7 +177,7 @@ def _samples(rng: np.random.Generator) -> list[Sample]:
     if not _sample_turns:
         whole, real = Spec((), np.dtype(np.int64)), Spec((3,), np.dtype(np.float64))
         test, body = record(_is_going, [whole, real]), record(_turn, [real, whole, real])
-        _sample_turns.append(Turns(test, body, 0, 1, (False, False)))
+        _sample_turns.append(Turns(test, body, 0, 1))
     arrays = rng.normal(size=3), np.int64(0), rng.normal(size=3)
     return [Sample(arrays, {"turns": _sample_turns[0]})]
 

@@ -92,7 +92,6 @@ def _recorded(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], in
         ),
         len(test_values),
         len(constants),
-        (*(True for _ in state), *(False for _ in carry)),
     )
     before = [value for value, _ in state.values()]
     results = turns_mapping(*(value for value, _ in test_values), *constants, *before, *carry, turns=turns)

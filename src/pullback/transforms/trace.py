@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,136 +11,19 @@ import numpy as np
 from ..core import space, tree
 from ..core.cell import Cell, storing
 from ..core.errors import TraceError
-from ..core.interpret import EVALUATE, Interpreter, current, escaped, interpreting, levels
+from ..core.interpret import EVALUATE, Interpreter, escaped, interpreting, levels
 from ..core.mapping import Mapping
 from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
 from .arguments import array_leaf
-from .forward import bare
+from .graph import Equation, Graph, Recorder, Symbol, is_array, peel, signature
 from .node import Leaf, Node, Part
-from .reverse import TAPE, Reverse, Tape, no_grad, present
+from .reverse import TAPE, Reverse, Tape
 
-__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "as_constants", "finish", "trace"]
-
-
-class Symbol:
-    """A value that is only known when the graph runs: its number in the graph, and its spec."""
-
-    __slots__ = ("index", "spec")
-
-    def __init__(self, index: int, spec: Spec) -> None:
-        self.index = index
-        self.spec = spec
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return self.spec.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the value."""
-        return self.spec.dtype
-
-    def __repr__(self) -> str:
-        return f"%{self.index}:{self.spec}"
+__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "finish", "trace"]
 
 
-@dataclass(frozen=True)
-class Equation:
-    """One application of a mapping in a graph. Inputs are symbols or constants.
-
-    `constant` says that it was applied inside `no_grad`: a run that is differentiated takes its results as
-    constants, as the function itself would.
-    """
-
-    mapping: Mapping
-    inputs: tuple[Any, ...]
-    static: dict[str, Any]
-    outputs: tuple[Symbol, ...]
-    several: bool
-    constant: bool = False
-
-    def __str__(self) -> str:
-        outs = ", ".join(map(repr, self.outputs))
-        ins = ", ".join(repr(x) if isinstance(x, Symbol) else f"const {spec_of(x)}" for x in self.inputs)
-        static = "".join(f" {k}={v}" for k, v in self.static.items())
-        return f"{outs} = {self.mapping.name}({ins}){static}"
-
-
-@dataclass
-class Graph:
-    """A recorded function: inputs, equations in order, outputs; and the cells it reads and writes.
-
-    `guards` are the values of static cells (None, flags, …) and the specs of array cells under which the
-    recording is valid. `carries_gradient` says that a result can be differentiated further: then a run
-    inside recording code takes part in the graph; a step that ends in its own `backward()` does not.
-    """
-
-    inputs: list[Symbol]
-    equations: list[Equation]
-    outputs: list[Any]
-    structure: tree.Structure
-    reads: dict[Cell, Symbol]
-    writes: dict[Cell, Any]
-    guards: list[tuple[Cell, Any]]
-    releases: list[tuple[int, ...]]
-    carries_gradient: bool
-
-    def valid(self) -> bool:
-        """Return whether the cells are as they were when the graph was recorded."""
-        return all(_signature(cell) == signature for cell, signature in self.guards)
-
-    def __str__(self) -> str:
-        head = f"inputs: {self.inputs}"
-        state = [f"read {cell.name or 'cell'}: {symbol!r}" for cell, symbol in self.reads.items()]
-        body = [str(equation) for equation in self.equations]
-        tail = [f"write {cell.name or 'cell'}: {value!r}" for cell, value in self.writes.items()]
-        return "\n".join([head, *state, *body, *tail, f"outputs: {self.outputs}"])
-
-    def _repr_html_(self) -> str:
-        from ..glass.notebook import graph_html
-
-        return graph_html(self)
-
-    def run(self, arguments: Sequence[Any]) -> Any:
-        """Run the equations on `arguments` in the present context, then write the cells together."""
-        values: dict[int, Any] = {s.index: x for s, x in zip(self.inputs, arguments, strict=True)}
-        top = current()
-        plain = isinstance(top, Tape) and top.below is EVALUATE
-        recording = not isinstance(top, Tape) or top.recording
-        for cell, symbol in self.reads.items():
-            takes_part = recording and self.carries_gradient and cell.leaf is not None
-            values[symbol.index] = Face.new(TAPE, cell, cell.leaf) if takes_part else cell.read()
-        direct = plain and not (recording and any(map(_on_tape, values.values())))
-        if direct:
-            values = {index: _peel(x) for index, x in values.items()}
-        for equation, released in zip(self.equations, self.releases, strict=True):
-            xs = [values[x.index] if x.__class__ is Symbol else x for x in equation.inputs]
-            mapping = equation.mapping
-            if direct:
-                ys = mapping.evaluate(*xs, **equation.static)
-            elif equation.constant:
-                with as_constants():
-                    ys = mapping(*xs, **equation.static)
-            else:
-                ys = mapping(*xs, **equation.static)
-            for symbol, y in zip(equation.outputs, ys if equation.several else (ys,), strict=True):
-                values[symbol.index] = y
-            for index in released:
-                del values[index]
-
-        def known(x: Any) -> Any:
-            return values[x.index] if isinstance(x, Symbol) else x
-
-        new = [(cell, bare(known(value))) for cell, value in self.writes.items()]
-        outputs = [present(known(x)) for x in self.outputs]
-        for cell, value in new:
-            cell.write(value)
-        return tree.unflatten(self.structure, outputs)
-
-
-class Trace(Interpreter):
+class Trace(Recorder):
     """Records mappings applied to symbols; it is also the store that turns cells into inputs and outputs."""
 
     described = "a traced step"
@@ -154,8 +35,6 @@ class Trace(Interpreter):
         self.reads: dict[Cell, Symbol] = {}
         self.writes: dict[Cell, Any] = {}
         self.guards: dict[Cell, Any] = {}
-        self.constant = 0
-        """How many blocks deep the recording is in what a differentiated run takes as constant."""
 
     def over(self, below: Interpreter | None) -> Trace:
         return self
@@ -244,9 +123,9 @@ class Trace(Interpreter):
         if cell in self.writes:
             return self.writes[cell]
         if cell not in self.guards:
-            self.guards[cell] = _signature(cell)
+            self.guards[cell] = signature(cell)
         value = cell.value
-        if not _is_array(value):
+        if not is_array(value):
             return value
         if cell not in self.reads:
             self.reads[cell] = self.symbol(spec_of(value))
@@ -255,47 +134,12 @@ class Trace(Interpreter):
     def write(self, cell: Cell, value: Any) -> None:
         """Take `value` as what the step leaves in `cell`."""
         old = cell.value
-        if _is_array(old) and (_is_array(value) or isinstance(value, Value)) and spec_of(old) != spec_of(value):
+        if is_array(old) and (is_array(value) or isinstance(value, Value)) and spec_of(old) != spec_of(value):
             raise TraceError(
                 f"trace: the cell {cell.name!r} changes its type inside the step, from {spec_of(old)} to "
                 f"{spec_of(value)}; a replay would need another recording each time"
             )
         self.writes[cell] = value
-
-
-@contextmanager
-def as_constants() -> Iterator[None]:
-    """Apply mappings inside `no_grad`, and have the graphs that record them note it."""
-    graphs = [level for level in levels() if isinstance(level, Trace)]
-    for graph in graphs:
-        graph.constant += 1
-    try:
-        with no_grad():
-            yield
-    finally:
-        for graph in graphs:
-            graph.constant -= 1
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.generic)
-
-
-def _signature(cell: Cell) -> Any:
-    value = cell.value
-    return (spec_of(value) if _is_array(value) else ("static", value), cell.leaf)
-
-
-def _on_tape(x: Any) -> bool:
-    return isinstance(x, Value) and (x._owner is not TAPE or x._link is not None)
-
-
-def _peel(x: Any) -> Any:
-    """Return the array of a tensor, cut off from its graph."""
-    if isinstance(x, Value) and x._owner is TAPE:
-        payload = x._payload
-        return payload.read() if payload.__class__ is Cell else payload
-    return x
 
 
 class Traced:
@@ -385,7 +229,7 @@ def finish(
 
 def _to_symbol(level: Trace, y: Any) -> Any:
     """Return the symbol behind a result of a traced function; constants stay constants."""
-    y = _peel(y)
+    y = peel(y)
     if isinstance(y, Value):
         if y._owner is not level:
             raise escaped("trace", y)
