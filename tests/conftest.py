@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-import pullback.control  # declares mappings too
-from pullback import mappings
+from pullback import control, mappings  # noqa: F401  # control flow declares mappings, too
 
 # What is told of every mapping of the catalogue is told of those that layers and optimisers bring, too.
 mappings.complete()

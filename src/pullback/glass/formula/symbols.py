@@ -47,7 +47,8 @@ ACCENTS = {"hat": "\u0302", "overline": "\u0305", "bar": "\u0305", "tilde": "\u0
 INFIX = {
     sign: (shown, strength)
     for strength, table in {
-        RELATION: "= = < < > > ∼ ∼ neq ≠ ne ≠ leq ≤ le ≤ geq ≥ ge ≥ sim ∼ approx ≈ in ∈ leftarrow ← to → mid ∣ propto ∝",
+        RELATION: "= = < < > > ∼ ∼ neq ≠ ne ≠ leq ≤ le ≤ geq ≥ ge ≥ sim ∼ approx ≈ in ∈ leftarrow ← to → mid ∣ "
+        "propto ∝",
         SHIFT: "ll ≪ gg ≫ wedge ∧ vee ∨ oplus ⊕ & & | |",
         ADDING: "+ + - − pm ±",
         MULTIPLYING: "cdot · star ⋆ * · times × odot ⊙ otimes ⊗ bmod mod / /",
