@@ -394,14 +394,18 @@ def test_the_gradient_through_dropout_repeats_the_draws():
         assert np.any(expected.numpy())
 
 
-def test_running_statistics_are_carried_as_state_without_a_gradient():
+@pytest.mark.parametrize("assigned", [True, False])
+def test_running_statistics_are_carried_as_state_without_a_gradient(assigned):
     class Running(pb.nn.Module):
         def __init__(self):
             super().__init__()
             self.mean = pb.nn.Buffer(np.zeros(3))
 
         def forward(self, x):
-            self.mean = 0.9 * self.mean + 0.1 * x
+            if assigned:
+                self.mean = 0.9 * self.mean + 0.1 * x
+            else:
+                self.mean.assign_(0.9 * self.mean + 0.1 * x)
             return x - self.mean
 
     def run(trace, backward):

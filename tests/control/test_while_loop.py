@@ -115,14 +115,14 @@ def test_a_shared_test_leaves_what_is_shared_unbatched():
 def test_a_carry_that_meets_the_batch_on_its_way_belongs_to_it():
     def f(x, n):
         def body(c):
-            return c[0] + 1, c[1] * x, c[2] + c[1], c[3] * 2.0
+            return c[0] + 1, c[1] * x, c[2] + pb.sum(c[1]), c[3] * 2.0
 
         return pb.while_loop(lambda c: c[0] < n, body, (0, np.ones(3), np.zeros(3), np.ones(2)))
 
     xs = np.array([2.0, 3.0])
     for g in (pb.vmap(f, in_axes=(0, None)), pb.trace(pb.vmap(f, in_axes=(0, None)))):
         _, powers, sums, twos = g(xs, np.int64(3))
-        assert powers.tolist() == [[8.0] * 3, [27.0] * 3] and sums.tolist() == [[7.0] * 3, [13.0] * 3]
+        assert powers.tolist() == [[8.0] * 3, [27.0] * 3] and sums.tolist() == [[21.0] * 3, [39.0] * 3]
         assert twos.tolist() == [[8.0] * 2] * 2
 
 
