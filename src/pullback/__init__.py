@@ -34,7 +34,7 @@ from .transforms import (
 from .user import mapping
 
 if TYPE_CHECKING:
-    from . import data, distributions, metrics, nn, optim, random, testing, train
+    from . import data, distributions, metrics, nn, optim, random, sklearn, testing, train
     from .control.cond import cond
     from .control.scan import fori_loop, map, scan
     from .control.while_loop import while_loop
@@ -68,6 +68,7 @@ _LAZY = {
         "optim": "optim",
         "random": "random",
         "saving": "load save",
+        "sklearn": "sklearn",
         "testing": "testing",
         "threads": "get_num_threads set_num_threads",
         "train": "train",

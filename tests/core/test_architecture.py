@@ -23,7 +23,7 @@ FLOORS = [
     ("distributions", "random", "threads", "user"),
     ("data", "metrics", "nn", "saving"),
     ("optim",),
-    ("train", "testing", "glass"),
+    ("train", "testing", "glass", "sklearn"),
     ("cli",),
 ]
 

@@ -1,0 +1,62 @@
+"""A network that classifies, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import NetworkEstimator  # first: it says how to install what the next lines import  # isort: skip
+
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ..nn import CrossEntropyLoss
+
+__all__ = ["Classifier"]
+
+
+class Classifier(ClassifierMixin, NetworkEstimator):
+    """A classifier: linear layers with an activation between them, softmax, cross-entropy.
+
+    ``hidden_layer_sizes``: the width of each hidden layer; () for none. ``activation``: "relu", "tanh", "sigmoid",
+    "gelu" or "silu". ``optimizer``: "adam", "adamw", "rmsprop", "sgd" (with momentum 0.9), or a function of
+    (parameters, lr). ``lr``: the learning rate. ``epochs`` and ``batch_size``: how long, in how large steps.
+    ``early_stopping``: hold ``validation_fraction`` of the samples back, stop when the loss on them has not fallen
+    for ``patience`` epochs, and keep the best weights. ``random_state``: None, a seed or a RandomState, which
+    decides the starting weights, the order of the samples and those held back.
+
+    After `fit`: ``classes_``, ``coefs_`` (one array (in, out) per layer), ``intercepts_``, ``n_iter_`` (epochs made),
+    ``history_`` (a `History`), ``network_`` (an `nn.Sequential` with these weights), ``n_features_in_``.
+
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = Classifier((8,), random_state=0).fit(x, ["low", "low", "high", "high"])
+    >>> model.predict([[0.2], [2.8]]).tolist()
+    ['low', 'high']
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on X (n, features) and labels y (n,) of any kind; return the estimator.
+
+        Raises ValueError for settings out of range, fewer than two classes, and data that are not numbers.
+        """
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"Classifier: y has one class only, {self.classes_[0]!r}; expected two classes or more")
+        return self._fit_network(X, labels, len(self.classes_), CrossEntropyLoss(), stratify=labels)
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """The probability of each class, (n, classes), in the order of ``classes_``."""
+        logits = self._outputs(X)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each sample, (n,)."""
+        indices = self._outputs(X).argmax(axis=1)
+        return self.classes_[indices]  # type: ignore[no-any-return]
