@@ -289,7 +289,7 @@ def test_the_watch_sees_what_is_executed():
     assert [event for event, _ in EVENTS] == ["exec"]
 
 
-OF_OTHER_ARGUMENTS = ("cumulative_prod", "embedding", "threshold", "where")
+OF_OTHER_ARGUMENTS = ("cumulative_prod", "embedding", "polygamma", "threshold", "where")
 """Functions that take an axis, indices, a number or a condition beside an array."""
 
 

@@ -227,7 +227,7 @@ WORDS: dict[str, str] = {
     # the gamma function
     "lgamma": "{x} 的伽马函数的对数",
     "digamma": "伽马函数的对数在 {x} 处的斜率",
-    "polygamma": "双伽马函数在 {x} 处的第 {n} 阶导数",
+    "polygamma": "双伽马函数在 {x} 处的 n 阶导数",
     "xlogy": "{a} 乘以 {x} 的对数，{a} 为 0 处取 0",
     "xlog1py": "{a} 乘以 1 加 {x} 之和的对数，{a} 为 0 处取 0",
     # control flow
