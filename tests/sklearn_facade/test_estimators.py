@@ -59,7 +59,7 @@ def test_it_learns_the_digits(optimizer):
 def test_regression_of_several_targets(dtype):
     inputs = np.linspace(-1, 1, 80, dtype=dtype)[:, None]
     targets = np.concatenate([inputs**2, np.sin(3 * inputs)], axis=1)
-    model = Regressor((16,), "tanh", lr=0.005, epochs=300, random_state=0).fit(inputs, targets)
+    model = Regressor((16,), "tanh", epochs=200, batch_size=8, random_state=0).fit(inputs, targets)
     assert model.predict(inputs).shape == (80, 2) and model.predict(inputs).dtype == dtype
     np.testing.assert_allclose(model.predict(inputs), forward(model, inputs), rtol=1e-4, atol=1e-5)
     assert model.score(inputs, targets) > 0.98
