@@ -262,8 +262,11 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
                 kind = file.get_slice(name).get_dtype()
                 try:
                     arrays[name] = np.array(file.get_tensor(name), order="C")
+                    known = arrays[name].dtype.name in _DTYPES  # another package may have taught NumPy more
                 except (TypeError, KeyError, AttributeError):
-                    raise FileError(f"load: {path}: NumPy has no dtype for {name!r}, which is {kind}") from None
+                    known = False
+                if not known:
+                    raise FileError(f"load: {path}: NumPy has no dtype for {name!r}, which is {kind}")
     except SafetensorError as error:
         size = path.stat().st_size
         raise FileError(

@@ -235,7 +235,7 @@ def _in_our_words(mapping: Mapping, values: list[Any], static: dict[str, Any], e
         return better
     except (ValueError, TypeError, IndexError):
         pass
-    if isinstance(error, TypeError):
+    if isinstance(error, TypeError) and str(error).startswith("ufunc "):
         came = ", ".join(f"{n}: {s.dtype}" for n, s in zip(mapping.arguments, specs, strict=False))
         return DtypeError(f"{mapping.name}: not defined for these dtypes ({came})")
     return error
