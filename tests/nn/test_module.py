@@ -520,3 +520,18 @@ class TestBackwardHooks:
             with pytest.raises(pb.ShapeError, match=text):
                 layer(x).sum().backward()
             remove()
+
+
+def test_an_error_names_the_path_of_its_layer():
+    inner = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(5, 2))
+    net = nn.Sequential(nn.Linear(2, 4), inner)
+    with pytest.raises(pb.ShapeError, match="in_features = 5") as caught:
+        net(pb.ones((1, 2)))
+    assert caught.value.__notes__ == ["in the layer '1.2', a Linear of Sequential"]
+    with pytest.raises(pb.ShapeError) as caught:
+        inner[2](pb.ones((1, 2)))
+    assert not hasattr(caught.value, "__notes__")  # alone, the layer has no path
+    tied = nn.Sequential(inner, inner)
+    with pytest.raises(pb.ShapeError) as caught:
+        tied(pb.ones((1, 4)))
+    assert caught.value.__notes__ == ["in the layer '0.2', a Linear of Sequential"]

@@ -20,6 +20,7 @@ from ..transforms.reverse import TAPE, tape
 from .choice import Where, fits
 from .parameter import Buffer, Parameter
 from .passage import Passage
+from .place import note_layer
 from .state import Loaded, check_state
 
 __all__ = ["Module"]
@@ -73,6 +74,9 @@ class Module:
         token = enter(self)
         try:
             y = self.forward(*args, **kwargs)
+        except Exception as error:
+            note_layer(error, self)
+            raise
         finally:
             leave(token)
         for after in self._after:
