@@ -34,7 +34,7 @@ from .transforms import (
 from .user import mapping
 
 if TYPE_CHECKING:
-    from . import data, distributions, metrics, nn, optim, random, sklearn, testing, train
+    from . import data, distributions, keras, metrics, nn, optim, random, sklearn, testing, train
     from .control.cond import cond
     from .control.scan import fori_loop, map, scan
     from .control.while_loop import while_loop
@@ -63,6 +63,7 @@ _LAZY = {
         "mappings.pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool1d lp_pool2d "
         "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
         "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
+        "keras": "keras",
         "metrics": "metrics",
         "nn": "nn",
         "optim": "optim",

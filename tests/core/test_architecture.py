@@ -23,7 +23,7 @@ FLOORS = [
     ("distributions", "random", "threads", "user"),
     ("data", "metrics", "nn", "saving"),
     ("optim",),
-    ("train", "testing", "glass", "sklearn"),
+    ("train", "testing", "glass", "keras", "sklearn"),
     ("cli",),
 ]
 

@@ -1,0 +1,173 @@
+"""Layers and losses in Keras' manner, each beside its formula in NumPy."""
+
+import numpy as np
+import pytest
+
+import pullback as pb
+from pullback import keras
+from pullback.core.errors import ShapeError
+from pullback.keras import layers, losses
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def doubles():
+    before = pb.default_dtype()
+    pb.set_default_dtype(np.float64)
+    pb.random.manual_seed(0)
+    yield
+    pb.set_default_dtype(before)
+
+
+def softmax(z):
+    powers = np.exp(z - z.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def test_a_dense_network_is_its_formula():
+    model = keras.Sequential([layers.Dense(4, activation="relu"), layers.Dense(3), layers.Activation("softmax")])
+    x = rng.standard_normal((6, 5))
+    y = model(x).numpy()
+    kernel, bias, last, end = model.get_weights()
+    assert kernel.shape == (5, 4) and not bias.any()
+    model.set_weights([kernel, bias + 0.3, last, end - [0.1, 0.2, 0.3]])
+    assert not np.allclose(model(x).numpy(), y)
+    wanted = softmax(np.maximum(x @ kernel + bias + 0.3, 0) @ last + end - [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(model(x).numpy(), wanted, rtol=1e-12)
+
+
+def test_kernels_start_as_glorot_says():
+    layer = layers.Conv2D(32, 3)
+    layer.build((8, 8, 16))
+    bound = np.sqrt(6 / (9 * 16 + 9 * 32))
+    kernel = layer.kernel.numpy()
+    assert kernel.shape == (3, 3, 16, 32) and 0.99 * bound < np.abs(kernel).max() <= bound
+    assert kernel.std() == pytest.approx(bound / np.sqrt(3), rel=0.03) and not layer.bias.numpy().any()
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("size", "strides"), [((3, 2), 1), ((2, 2), (2, 3)), ((4, 3), 2)])
+def test_conv2d_is_the_sum_over_windows(padding, size, strides):
+    x = rng.standard_normal((2, 7, 6, 3))
+    layer = layers.Conv2D(4, size, strides, padding, activation="tanh", bias_initializer="uniform")
+    shape = layer.build(x.shape[1:])
+    s, t = strides if isinstance(strides, tuple) else (strides, strides)
+    if padding == "same":
+        pads = [max((-(-n // k) - 1) * k + w - n, 0) for n, w, k in ((7, size[0], s), (6, size[1], t))]
+        padded = np.pad(x, [(0, 0), *((p // 2, p - p // 2) for p in pads), (0, 0)])
+        assert shape == (-(-7 // s), -(-6 // t), 4)
+    else:
+        padded = x
+    kernel, wanted = layer.kernel.numpy(), np.empty((2, *shape))
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            window = padded[:, i * s : i * s + size[0], j * t : j * t + size[1]]
+            wanted[:, i, j] = np.einsum("nhwc,hwcf->nf", window, kernel) + layer.bias.numpy()
+    np.testing.assert_allclose(layer(x).numpy(), np.tanh(wanted), rtol=1e-10, atol=1e-12)
+
+
+def test_pooling_flatten_and_their_shapes():
+    x = rng.standard_normal((2, 5, 6, 3))
+    pool = layers.MaxPooling2D(2)
+    assert pool.build((5, 6, 3)) == (2, 3, 3)
+    wanted = x[:, :4].reshape(2, 2, 2, 3, 2, 3).max(axis=(2, 4))
+    np.testing.assert_array_equal(np.asarray(pool(x)), wanted)
+    flat = layers.Flatten()
+    assert flat.build((2, 3, 3)) == (18,)
+    np.testing.assert_array_equal(np.asarray(flat(wanted)), wanted.reshape(2, 18))
+
+
+def test_batch_normalization_and_what_it_remembers():
+    x = rng.standard_normal((8, 3)) * 2 + 1
+    layer = layers.BatchNormalization(momentum=0.9)
+    layer.build((3,))
+    y = layer(x).numpy()
+    np.testing.assert_allclose(y, (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3), rtol=1e-10)
+    mean, var = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-12)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), var, rtol=1e-12)
+    layer.eval()
+    np.testing.assert_allclose(layer(x).numpy(), (x - mean) / np.sqrt(var + 1e-3), rtol=1e-10)
+    np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-12)
+
+
+def test_embedding_and_dropout():
+    model = keras.Sequential([layers.Embedding(7, 4), layers.Flatten(), layers.Dropout(0.5)])
+    words = np.array([[0, 6, 3], [1, 1, 2]])
+    seen = model(words).numpy()
+    table = model.layers[0].embeddings.numpy()
+    assert np.abs(table).max() <= 0.05
+    rows = table[words].reshape(2, 12)
+    assert ((seen == 0) | np.isclose(seen, 2 * rows)).all() and 0 < (seen == 0).sum() < 24
+    np.testing.assert_array_equal(model.eval()(words).numpy(), rows)
+
+
+logits, labels = rng.standard_normal((6, 4)) * 3, np.array([0, 3, 1, 1, 2, 0])
+one_hot, positive = np.eye(4)[labels], np.abs(logits) + 0.1
+yes, p = rng.integers(0, 2, (6, 4)).astype(float), rng.uniform(0.01, 0.99, (6, 4))
+log_softmax = np.log(softmax(logits))
+share = np.log(positive / positive.sum(1, keepdims=True))
+error = np.abs(logits - one_hot)
+CASES = [
+    (losses.CategoricalCrossentropy(), one_hot, positive, -(one_hot * share).sum(1).mean()),
+    (losses.CategoricalCrossentropy(from_logits=True), one_hot, logits, -(one_hot * log_softmax).sum(1).mean()),
+    (
+        losses.CategoricalCrossentropy(label_smoothing=0.2), one_hot, positive,
+        -((0.8 * one_hot + 0.05) * share).sum(1).mean(),
+    ),
+    (losses.SparseCategoricalCrossentropy(), labels, positive, -share[np.arange(6), labels].mean()),
+    (losses.SparseCategoricalCrossentropy(True), labels[:, None], logits, -log_softmax[np.arange(6), labels].mean()),
+    (losses.BinaryCrossentropy(), yes, p, -(yes * np.log(p) + (1 - yes) * np.log(1 - p)).mean()),
+    (losses.BinaryCrossentropy(True), yes, np.log(p / (1 - p)), -(yes * np.log(p) + (1 - yes) * np.log(1 - p)).mean()),
+    (losses.MeanSquaredError(), one_hot, logits, (error**2).mean()),
+    (losses.MeanAbsoluteError(), one_hot, logits, error.mean()),
+    (losses.Huber(0.5), one_hot, logits, np.where(error <= 0.5, error**2 / 2, 0.5 * (error - 0.25)).mean()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "y_true", "y_pred", "wanted"), CASES, ids=lambda x: getattr(x, "name", ""))
+def test_losses_are_their_formulas(loss, y_true, y_pred, wanted):
+    assert float(loss(y_true, pb.tensor(y_pred))) == pytest.approx(wanted, rel=1e-10)
+
+
+def test_probabilities_of_0_and_1_have_a_finite_loss():
+    certain = pb.tensor([[1.0, 0.0], [0.0, 1.0]])
+    loss = losses.CategoricalCrossentropy()
+    assert float(loss(np.eye(2), certain)) == pytest.approx(-np.log(1 - 1e-7), rel=1e-6)
+    assert float(loss(np.eye(2)[::-1].copy(), certain)) == pytest.approx(-np.log(1e-7), rel=1e-6)
+
+
+def test_one_step_of_sgd_is_the_formula():
+    x = rng.standard_normal((6, 5))
+    model = keras.Sequential([layers.Dense(4, activation="softmax")])
+    model.build((None, 5))
+    kernel, bias = model.get_weights()
+    model.compile(keras.optimizers.SGD(0.5), losses.CategoricalCrossentropy())
+    history = model.fit(x, one_hot, batch_size=6, epochs=1, verbose=0)
+    p = softmax(x @ kernel + bias)
+    assert history.history["loss"] == [pytest.approx(-(one_hot * np.log(p)).sum(1).mean(), rel=1e-10)]
+    delta = (p - one_hot) / 6
+    np.testing.assert_allclose(model.get_weights()[0], kernel - 0.5 * x.T @ delta, rtol=1e-8)
+    np.testing.assert_allclose(model.get_weights()[1], bias - 0.5 * delta.sum(0), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layers.Dense(0), "positive integer"),
+        (lambda: layers.Dense(3, activation="rleu"), "'relu', 'sigmoid'"),
+        (lambda: layers.Dense(3, kernel_initializer="glorot").build((2,)), "'glorot_uniform'"),
+        (lambda: layers.Dropout(1.5), r"rate in \[0, 1\]"),
+        (lambda: layers.Conv2D(3, 3, padding="full"), "'valid' or 'same'"),
+        (lambda: layers.Conv2D(3, (3, 3, 3)), "an integer or two"),
+        (lambda: layers.Conv2D(3, 3).build((8, 8)), "height, width, channels"),
+        (lambda: layers.MaxPooling2D(4).build((3, 3, 1)), "does not fit"),
+        (lambda: losses.CategoricalCrossentropy()(labels, pb.tensor(logits)), "use sparse_categorical_crossentropy"),
+        (lambda: losses.SparseCategoricalCrossentropy()(one_hot, pb.tensor(logits)), "use categorical_crossentropy"),
+        (lambda: losses.MeanSquaredError()(labels, pb.tensor(logits)), "shape"),
+    ],
+)
+def test_wrong_use(make, message):
+    with pytest.raises((ValueError, ShapeError), match=message):
+        make()
