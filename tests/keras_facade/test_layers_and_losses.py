@@ -103,6 +103,37 @@ def test_embedding_and_dropout():
     np.testing.assert_array_equal(model.eval()(words).numpy(), rows)
 
 
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def test_lstm_is_its_formula():
+    x = rng.standard_normal((3, 5, 2))
+    layer = layers.LSTM(4, return_sequences=True)
+    assert layer.build((5, 2)) == (5, 4)
+    kernel, recurrent, bias = (p.numpy() for p in (layer.kernel, layer.recurrent_kernel, layer.bias))
+    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(4), atol=1e-12)
+    np.testing.assert_array_equal(bias, np.repeat([0, 1, 0, 0], 4))
+    h, c, wanted = np.zeros((3, 4)), np.zeros((3, 4)), []
+    for step in range(5):
+        i, f, new, o = np.split(x[:, step] @ kernel + h @ recurrent + bias, 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(new)
+        h = sigmoid(o) * np.tanh(c)
+        wanted.append(h)
+    np.testing.assert_allclose(layer(x).numpy(), np.stack(wanted, axis=1), rtol=1e-10)
+    layer.return_sequences = False
+    np.testing.assert_allclose(layer(x).numpy(), h, rtol=1e-10)
+
+
+def test_lstm_learns_to_count():
+    words = rng.integers(0, 3, (200, 6))
+    ones = (words == 1).sum(1)
+    model = keras.Sequential([layers.Embedding(3, 4), layers.LSTM(8), layers.Dense(7, "softmax")])
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", ["accuracy"])
+    history = model.fit(words, ones, epochs=25, verbose=0)
+    assert history.history["accuracy"][-1] > 0.95
+
+
 logits, labels = rng.standard_normal((6, 4)) * 3, np.array([0, 3, 1, 1, 2, 0])
 one_hot, positive = np.eye(4)[labels], np.abs(logits) + 0.1
 yes, p = rng.integers(0, 2, (6, 4)).astype(float), rng.uniform(0.01, 0.99, (6, 4))
@@ -162,6 +193,7 @@ def test_one_step_of_sgd_is_the_formula():
         (lambda: layers.Conv2D(3, 3, padding="full"), "'valid' or 'same'"),
         (lambda: layers.Conv2D(3, (3, 3, 3)), "an integer or two"),
         (lambda: layers.Conv2D(3, 3).build((8, 8)), "height, width, channels"),
+        (lambda: layers.LSTM(4).build((3,)), "steps, in"),
         (lambda: layers.MaxPooling2D(4).build((3, 3, 1)), "does not fit"),
         (lambda: losses.CategoricalCrossentropy()(labels, pb.tensor(logits)), "use sparse_categorical_crossentropy"),
         (lambda: losses.SparseCategoricalCrossentropy()(one_hot, pb.tensor(logits)), "use categorical_crossentropy"),

@@ -4,3 +4,4 @@ from .core import *
 from .image import *
 from .layer import *
 from .normalization import *
+from .recurrent import *
