@@ -183,6 +183,36 @@ def test_one_step_of_sgd_is_the_formula():
     np.testing.assert_allclose(model.get_weights()[1], bias - 0.5 * delta.sum(0), rtol=1e-8)
 
 
+def steps(settings, gradients):
+    p = pb.nn.Parameter([1.0])
+    optimizer = settings.make([p])
+    for g in gradients:
+        p.grad = pb.tensor([g])
+        optimizer.step()
+    return p.item()
+
+
+def test_two_steps_of_each_optimizer_are_the_formulas():
+    a, b = 0.3, -0.2
+    p, v = 1.0, 0.0
+    for g in (a, b):
+        v = 0.8 * v + 0.2 * g**2
+        p -= 0.01 * g / (np.sqrt(v) + 1e-7)
+    assert steps(keras.optimizers.RMSprop(0.01, rho=0.8), (a, b)) == pytest.approx(p, rel=1e-9)
+    for decay, settings in (
+        (0.0, keras.optimizers.Adam(0.01, beta_1=0.8, beta_2=0.9)),
+        (0.3, keras.optimizers.AdamW(0.01, 0.3, beta_1=0.8, beta_2=0.9)),
+    ):
+        p, mean, v = 1.0, 0.0, 0.0
+        for t, g in enumerate((a, b), 1):
+            mean, v = 0.8 * mean + 0.2 * g, 0.9 * v + 0.1 * g**2
+            p -= 0.01 * decay * p
+            p -= 0.01 * (mean / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.9**t)) + 1e-7)
+        assert steps(settings, (a, b)) == pytest.approx(p, rel=1e-9)
+    wanted = 1 - 0.01 * a - 0.01 * (0.5 * a + b)
+    assert steps(keras.optimizers.SGD(0.01, momentum=0.5), (a, b)) == pytest.approx(wanted, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

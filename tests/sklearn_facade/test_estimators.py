@@ -81,7 +81,11 @@ def test_early_stopping_keeps_the_best_epoch():
     model = Classifier((32,), epochs=80, early_stopping=True, patience=3, random_state=0).fit(x, noise)
     assert model.n_iter_ < 80
     losses = model.history_["validation_loss"]
-    assert int(np.argmin(losses)) == model.n_iter_ - 1 - 3
+    best = int(np.argmin(losses)) + 1
+    assert best == model.n_iter_ - 3
+    until = clone(model).set_params(epochs=best).fit(x, noise)
+    for kept, wanted in zip(model.coefs_, until.coefs_, strict=True):
+        np.testing.assert_array_equal(kept, wanted)
 
 
 def test_in_a_pipeline_with_a_search_and_pickled():

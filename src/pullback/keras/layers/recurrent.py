@@ -21,8 +21,8 @@ __all__ = ["LSTM"]
 class LSTM(Layer):
     """Long short-term memory: a state h and a memory c go along the sequence (Hochreiter & Schmidhuber, 1997).
 
-    With z = x W + h U + b parted into i, f, c̃, o: c ← σ(f) c + σ(i) tanh(c̃), h ← σ(o) tanh(c). `kernel` W (in, 4 units), `recurrent_kernel` U (units, 4 units),
-    `bias` b (4 units,), in Keras' order of the gates.
+    With z = x W + h U + b parted into i, f, c̃, o: c ← σ(f) c + σ(i) tanh(c̃), h ← σ(o) tanh(c). `kernel` W is
+    (in, 4 units), `recurrent_kernel` U (units, 4 units), `bias` b (4 units,), in Keras' order of the gates.
 
     x: (n, steps, in); the result is the last h (n, units), or with ``return_sequences`` all of them,
     (n, steps, units). W starts as Glorot and Bengio say, U orthogonal, b at 0 but 1 for the forget gate.
