@@ -134,7 +134,19 @@ def test_a_leaf_is_what_it_was_after_an_edit_that_fails():
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process of Windows through its console only")
 def test_the_served_page_answers_until_ctrl_c():
     command = [sys.executable, "-m", "pullback", "graph", *POLYNOMIAL, "--serve"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, preexec_fn=listen_to_ctrl_c
+    ) as process:
+        out, err = talk_to(process)
+    assert (out, err, process.returncode) == ("the page recomputes with this engine until Ctrl-C\nstopped\n", "", 0)
+
+
+def listen_to_ctrl_c():
+    """A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def talk_to(process):
     try:
         opened = process.stdout.readline()
         assert re.fullmatch(r"open http://127\.0\.0\.1:\d+/[\w-]+/\n", opened)
@@ -145,10 +157,9 @@ def test_the_served_page_answers_until_ctrl_c():
         assert status == 200 and numbers(json.loads(body))["x"] == (3, 64)
         assert ask(url, "POST", "/edit", json.dumps(edit))[0] == 403
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        return process.communicate(timeout=20)
     finally:
         process.kill()
-    assert (out, err, process.returncode) == ("the page recomputes with this engine until Ctrl-C\nstopped\n", "", 0)
 
 
 def ask(url, method, path, body=None):

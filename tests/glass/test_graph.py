@@ -351,7 +351,7 @@ def test_ten_thousand_mappings_are_drawn_in_two_seconds():
     start = time.process_time()
     drawing = pb.graph(loss)
     page = drawing.to_html()
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 20  # it takes 0.4 s; this says that it does not grow with the square
     assert len(visible(drawing).items) <= 60
     assert len(page) < 8_000_000
 
