@@ -270,7 +270,8 @@ def warm_up(done=[]):  # noqa: B006
     """Have everything imported that is imported on first use."""
     if not done:
         done.append(functions())
-        for text in ("sum(sin(x) + leaky_relu(x))", "sum(1.9) / x", "x / sum(1.9)", "nope(x)", "x.y", "x +", "std(x) * gelu(x)", "(((x"):
+        numbers = ("sum(1.9) / x", "x / sum(1.9)")
+        for text in ("sum(sin(x) + leaky_relu(x))", *numbers, "nope(x)", "x.y", "x +", "std(x) * gelu(x)", "(((x"):
             try:
                 expression = parse_expression(text, "en")
                 expression.evaluate(leaves(expression))
