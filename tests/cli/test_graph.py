@@ -133,17 +133,15 @@ def test_a_leaf_is_what_it_was_after_an_edit_that_fails():
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process of Windows through its console only")
 def test_the_served_page_answers_until_ctrl_c():
-    command = [sys.executable, "-m", "pullback", "graph", *POLYNOMIAL, "--serve"]
+    # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = listen + "from pullback.cli import main; main()"
+    command = [sys.executable, "-c", program, "graph", *POLYNOMIAL, "--serve"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1, preexec_fn=listen_to_ctrl_c
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     ) as process:
         out, err = talk_to(process)
     assert (out, err, process.returncode) == ("stopped\n", "", 0)
-
-
-def listen_to_ctrl_c():
-    """A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def talk_to(process):

@@ -34,6 +34,8 @@ def pullback(*words):
 def started(*words, seconds=0.02):
     """A process that trains, and writes a checkpoint after every few milliseconds."""
     program = (
+        # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import importlib; from pullback.cli import main; "
         f"importlib.import_module('pullback.cli.train').SECONDS_BETWEEN_CHECKPOINTS = {seconds}; main()"
     )
@@ -42,7 +44,6 @@ def started(*words, seconds=0.02):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
 

@@ -280,14 +280,15 @@ def test_a_training_that_fails_keeps_the_weights_of_before():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_ctrl_c_stops_cleanly_and_keeps_what_was_learnt():
     metrics = Path("run/metrics.jsonl")
-    program = "from pullback.cli import main; main()"
+    # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = listen + "from pullback.cli import main; main()"
     words = ["train", "digits", "--epochs", "100000", "--out", "run"]
     process = subprocess.Popen(
         [sys.executable, "-c", program, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
     try:

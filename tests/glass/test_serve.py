@@ -274,7 +274,10 @@ def test_one_slow_client_does_not_keep_the_page_from_the_next(server):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process of Windows through its console only")
 def test_ctrl_c_ends_it_and_frees_the_port():
+    # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
     program = """
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         from pullback.glass.serve import Server
         class Nothing:
             page = lambda self: "nothing"
@@ -288,8 +291,6 @@ def test_ctrl_c_ends_it_and_frees_the_port():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     port, token = process.stdout.readline().split()
     port = int(port)
