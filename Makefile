@@ -21,7 +21,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast agreement bench contract lint oracles clean
+.PHONY: help demo test test-fast agreement examples bench contract lint oracles clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ lint: $(VENV)/.installed-dev ## ruff and mypy
 
 oracles: $(VENV)/.installed-oracles ## install PyTorch and JAX, against which `make test` then also checks
 
+examples: $(VENV)/.installed-examples ## run every example in full and print which figures it reached
+	@$(PY) -m examples $(ARGS)
+
 bench: $(VENV)/.installed-bench ## time pullback beside PyTorch, JAX, autograd and micrograd
 	@$(PY) -m benchmarks
 
@@ -58,7 +61,7 @@ clean: ## remove caches and builds; .venv and runs/ stay
 	@rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-$(VENV)/.installed-plot $(VENV)/.installed-dev: $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/.created
+$(VENV)/.installed-plot $(VENV)/.installed-dev $(VENV)/.installed-examples: $(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "Installing pullback[$*] into $(VENV)"
 	@$(INSTALL) -e '.[$*]'
 	@touch $@
