@@ -21,6 +21,7 @@ FLOORS = [
     ("tensor", "interop", "control"),
     ("create", "dtypes"),
     ("distributions", "random", "threads", "user"),
+    ("compile",),
     ("data", "metrics", "nn", "saving"),
     ("optim",),
     ("train", "testing", "glass", "keras", "sklearn"),

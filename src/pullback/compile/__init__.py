@@ -1,0 +1,1 @@
+"""Compilation of a traced function to native code."""
