@@ -89,6 +89,19 @@ def test_parquet(tmp_path):
         read_parquet(path, None)
 
 
+def test_parquet_by_pandas_where_polars_is_not_installed(tmp_path, monkeypatch):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pytest.importorskip("pyarrow", reason="pandas reads Parquet by pyarrow")
+    (tmp_path / "polars.py").write_text("raise ImportError('as if it were not installed')\n")
+    monkeypatch.syspath_prepend(tmp_path)  # the process that reads has this path too
+    monkeypatch.delitem(sys.modules, "polars", raising=False)
+    pandas.DataFrame(COLUMNS).to_parquet(tmp_path / "a.parquet")
+    table = read_parquet(tmp_path / "a.parquet", "kind")
+    assert table.classes == ("iris", "rose") and table.features.tolist()[1] == pytest.approx([1.4, 2])
+    with pytest.raises(ValueError, match=r"a\.parquet, column 'kind'"):
+        read_parquet(tmp_path / "a.parquet", None)
+
+
 @pytest.mark.slow  # a process for each
 @settings(max_examples=12)
 @given(st.data())
