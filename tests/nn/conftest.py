@@ -86,20 +86,27 @@ def like_torch(agreement):
 
 @pytest.fixture
 def laws():
-    """Hold a layer, as a function of its parameters and inputs, to what holds for every layer."""
+    """Hold a layer, as a function of its parameters and inputs, to what holds for every layer.
 
-    def hold(layer, *inputs, options=None, batched=True, seed=0):
+    `active`: the inputs that vary; all floating ones unless given. `seeded`: the layer draws at random, the same in
+    every call. `turned`: the batch is made of the inputs in another order, where other numbers would make no sense.
+    """
+
+    def hold(layer, *inputs, options=None, batched=True, seed=0, active=None, seeded=False, turned=False):
         rng = np.random.default_rng(seed)
         options = options or {}
         layer = layer.double()
         parameters = {path: p.numpy().copy() for path, p in layer.named_parameters()}
-        active = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
+        if active is None:
+            active = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
         copies = [x.copy() for x in inputs]
 
         def results(parameters, *xs):
             given = list(inputs)
             for i, x in zip(active, xs, strict=True):
                 given[i] = x
+            if seeded:
+                pb.random.manual_seed(seed)
             return tensors_of(nn.functional_call(layer, parameters, *given, **options))
 
         values = [np.asarray(y) for y in results(parameters, *[inputs[i] for i in active])]
@@ -145,7 +152,7 @@ def laws():
 
         # per-sample gradients: vmap is a loop
         if batched and xs:
-            several = [np.stack([x, x[::-1] * 0.5, -x]) for x in xs]
+            several = [np.stack([x, x[::-1], np.roll(x, 1, 0)] if turned else [x, x[::-1] * 0.5, -x]) for x in xs]
             together = pb.vmap(pb.grad(loss, argnums=everything), in_axes=(None, *(0 for _ in xs)))(
                 parameters, *several
             )
@@ -162,6 +169,8 @@ def laws():
             layer.zero_grad()
             if not parameters:
                 value = lambda *xs: weighted(tensors_of(layer(*xs, **options)), weights)
+                if not active:
+                    return (value(*xs),)
                 return pb.value_and_grad(value, argnums=tuple(active))(*xs)[1]
             y = tensors_of(layer(*xs, **options))
             weighted(y, weights).backward()
@@ -185,6 +194,8 @@ def laws():
         strided = [np.repeat(x[..., None], 2, axis=-1)[..., 1] for x in inputs]
         backwards = [x[::-1].copy()[::-1] for x in inputs]
         for version in (locked, strided, backwards):
+            if seeded:
+                pb.random.manual_seed(seed)
             for a, b in zip(tensors_of(layer(*version, **options)), values, strict=True):
                 np.testing.assert_allclose(np.asarray(a), b, rtol=1e-13, atol=1e-14 * (1 + np.abs(b).max(initial=0)))
             layer.load_state_dict(state)

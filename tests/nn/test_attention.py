@@ -194,7 +194,18 @@ class TestTransformer:
             mask, torch.nn.Transformer.generate_square_subsequent_mask(L, dtype=torch.float64).numpy()
         )
         ours, theirs = (library.Transformer(E, 2, 2, 2, 8, 0.0, bias=False) for library in (nn, torch.nn))
-        like_torch(ours, theirs, [K, Q], {"tgt_mask": mask}, {"tgt_mask": torch.tensor(mask)}, second=False)
+        like_torch(ours, theirs, [K, Q], {"tgt_mask": mask}, {"tgt_mask": torch.tensor(mask)})
+
+    @pytest.mark.parametrize("norm", [False, True])
+    def test_the_stacks_are_those_of_pytorch(self, like_torch, norm):
+        import torch
+
+        def make(library, kind):
+            layer = getattr(library, f"Transformer{kind}Layer")(E, 2, 8, 0.0, norm_first=norm)
+            return getattr(library, f"Transformer{kind}")(layer, 2, library.LayerNorm(E) if norm else None)
+
+        like_torch(make(nn, "Encoder"), make(torch.nn, "Encoder"), [Q])
+        like_torch(make(nn, "Decoder"), make(torch.nn, "Decoder"), [Q, K])
 
     def test_the_layers_of_an_encoder_are_copies(self):
         layer = nn.TransformerEncoderLayer(E, 2, 8)

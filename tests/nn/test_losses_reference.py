@@ -170,38 +170,6 @@ def test_batchmean():
     np.testing.assert_allclose(nn.KLDivLoss(reduction="batchmean")(np.log(P), Q).item(), want.item(), rtol=1e-13)
 
 
-@pytest.mark.parametrize("keepdim", [False, True])
-@pytest.mark.parametrize("p", [1, 2, 3.5, math.inf])
-def test_pairwise_distance(p, keepdim, agreement):
-    torch = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
-    a, b = (torch.tensor(x, requires_grad=True) for x in (A, B))
-    want = torch.nn.functional.pairwise_distance(a, b, p, keepdim=keepdim)
-    want.sum().backward()
-    have = nn.PairwiseDistance(p, keepdim=keepdim)
-    agreement.compare("loss", "PairwiseDistance", "value", have(A, B), want)
-    for g, x in zip(pb.grad(lambda a, b: have(a, b).sum(), argnums=(0, 1))(A, B), (a, b), strict=True):
-        agreement.compare("loss", "PairwiseDistance", "gradient", g, x.grad)
-
-
-@pytest.mark.parametrize("dim", [0, 1, -1])
-def test_cosine_similarity(dim, agreement):
-    torch = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
-    short = A.copy()
-    short[2], short[3] = 0.0, 1e-12
-    for first in (A, short):
-        a, b = (torch.tensor(x, requires_grad=True) for x in (first, B))
-        want = torch.nn.functional.cosine_similarity(a, b, dim)
-        want.sum().backward()
-        have = nn.CosineSimilarity(dim)
-        agreement.compare("loss", "CosineSimilarity", "value", have(first, B), want)
-        gradients = pb.grad(lambda a, b: have(a, b).sum(), argnums=(0, 1))(first, B)  # noqa: B023
-        for g, x in zip(gradients, (a, b), strict=True):
-            if first is A:
-                agreement.compare("loss", "CosineSimilarity", "gradient", g, x.grad)
-            else:
-                assert np.isfinite(np.asarray(g)).all()
-
-
 class TestFormulas:
     """Losses that PyTorch has not, against their formulas in NumPy, and their gradients against differences."""
 
