@@ -38,6 +38,16 @@ class TestCounts:
         grouped = nn.summary(nn.Conv1d(4, 6, 5, groups=2, bias=False), (2, 4, 9))
         assert grouped.flops == 2 * (2 * 6 * 5) * (4 // 2 * 5)
 
+    def test_pooling_reads_every_element_of_every_window(self):
+        x = (2, 3, 6, 8)
+        assert nn.summary(nn.MaxPool2d(2), x).flops == nn.summary(nn.AvgPool2d(2), x).flops == 2 * 3 * 6 * 8
+        assert nn.summary(nn.AvgPool2d((3, 2), stride=(3, 1)), x).flops == 2 * 3 * (2 * 7) * (3 * 2)
+        # windows 0–2, 2–4, 4–6 and so on cover the rows; of the 8 columns, 0–2, 1–4, 3–5, 4–7 and 6–8
+        covered = 2 * 3 * 6 * (2 + 3 + 2 + 3 + 2)
+        assert nn.summary(nn.AdaptiveAvgPool2d((3, 5)), x).flops == covered
+        assert nn.summary(nn.AdaptiveMaxPool2d((3, 5)), x).flops == covered
+        assert nn.summary(nn.Upsample(scale_factor=2), x).flops == 0  # numbers are only copied
+
     def test_attention(self):
         n, t, e, h = 2, 5, 6, 3
         s = nn.summary(nn.MultiheadAttention(e, h, batch_first=True), *[(n, t, e)] * 3, need_weights=False)

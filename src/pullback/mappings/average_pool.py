@@ -5,6 +5,7 @@ All four mappings are linear, work on the last axes, and do one axis after the o
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..core.families import linear
 from ..core.mapping import unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec
-from .maximum_pool import adaptive_bounds
+from .maximum_pool import adaptive_bounds, covered_size
 from .slicing import STEPWISE
 from .window import Pairs, bordered, inside, padded_size, window_counts
 
@@ -165,6 +166,7 @@ _avg_pool = linear(
     lambda batched, xs, **static: _avg_pool(xs[0], **static),
     formula=r"\operatorname{{mean}}_w {x}",
     words="the mean of each window of {x}",
+    flops=lambda x, **static: _averaged(x, *_first_three(static)).size * math.prod(static["kernel"]),
     lower=STEPWISE,
     onnx="AveragePool",
     samples=fixed(lambda rng: [Sample((rng.normal(size=shape),), static) for shape, static in _WINDOWS]),
@@ -205,6 +207,7 @@ _adaptive_avg_pool = linear(
     lambda batched, xs, *, counts: _adaptive_avg_pool(xs[0], counts=counts),
     formula=r"\operatorname{{mean}}_w {x}",
     words="the means of so many windows that they cover {x}",
+    flops=lambda x, *, counts: covered_size(x, counts),
     lower=STEPWISE,
     onnx=unsupported("adaptive_avg_pool: ONNX has windows of one size only"),
     samples=fixed(lambda rng: [Sample((rng.normal(size=shape),), {"counts": counts}) for shape, counts in _COVERED]),

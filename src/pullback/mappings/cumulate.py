@@ -95,6 +95,7 @@ _cumulative_sum = linear(
     lambda batched, xs, *, axis, reverse: _cumulative_sum(xs[0], axis=axis + 1, reverse=reverse),
     formula=r"\sum_{{j \le i}} {x}_j",
     words="the running sum of {x}",
+    flops=lambda x, **static: x.size,
     lower=STEPWISE,
     onnx="CumSum",
     samples=fixed(

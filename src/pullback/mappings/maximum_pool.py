@@ -260,6 +260,7 @@ _max_pool = composite(
     formula=r"\max_w {x}",
     words="the largest element of each window of {x}",
     kink="of elements that tie in a window the first gets the gradient, as in PyTorch",
+    flops=lambda x, **static: math.prod(_counts(x.shape, static)) * math.prod(static["kernel"]),
     lower=STEPWISE,
     onnx="MaxPool",
     samples=fixed(lambda rng: [Sample((_apart(rng, shape),), static) for shape, static in _WINDOWS]),
@@ -272,6 +273,16 @@ _max_pool = composite(
 def adaptive_bounds(n: int, count: int) -> tuple[tuple[int, int], ...]:
     """Return where the `count` windows that cover an axis of length `n` begin and end: ⌊i·n/count⌋, ⌈(i+1)·n/count⌉."""
     return tuple((i * n // count, -(-(i + 1) * n // count)) for i in range(count))
+
+
+def covered_size(x: Spec, counts: Shape) -> int:
+    """Return how many elements all the windows that cover the last axes of `x` have together."""
+    lead = x.ndim - len(counts)
+    lengths = (
+        sum(stop - start for start, stop in adaptive_bounds(n, count))
+        for n, count in zip(x.shape[lead:], counts, strict=True)
+    )
+    return math.prod(x.shape[:lead]) * math.prod(lengths)
 
 
 def _adaptive_best(x: Any, *, counts: Shape) -> Any:
@@ -297,6 +308,7 @@ _adaptive_max_positions = irregular(
     uses=NOTHING,
     formula=r"\operatorname{{argmax}}_w {x}",
     words="where the largest elements of the windows that cover {x} lie in its flattened last axes",
+    flops=lambda x, *, counts: covered_size(x, counts),
     lower=STEPWISE,
     onnx=NO_OPERATOR,
     samples=fixed(

@@ -139,6 +139,14 @@ def _resampled_spec(x: Spec, *, axis: int, rule: Rule, transposed: bool) -> Spec
     return Spec((*x.shape[:at], _length(rule, transposed), *x.shape[at + 1 :]), x.dtype)
 
 
+def _operations(x: Spec, *, axis: int, rule: Rule, transposed: bool) -> int:
+    """A product and a sum for each element that is weighed; a sum where the weights are 1."""
+    table = _table(rule, transposed)
+    terms = len(table.missing)
+    each = 2 * terms if table.weights is not None else terms - 1
+    return each * _resampled_spec(x, axis=axis, rule=rule, transposed=transposed).size
+
+
 _CASES: list[tuple[int, Rule]] = [
     (-1, ("nearest", 3, 7, None)),
     (-2, ("nearest", 5, 3, None)),
@@ -170,6 +178,7 @@ _resample = linear(
     lambda batched, xs, **static: _resample(xs[0], **static),  # the axis is counted from the end
     formula=r"\operatorname{{resample}}({x})",
     words="{x} resampled along an axis: fixed weighted sums of a few of its elements",
+    flops=_operations,
     lower=STEPWISE,
     onnx=NO_OPERATOR,
     samples=fixed(_samples),
