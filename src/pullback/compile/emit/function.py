@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -158,6 +158,28 @@ class Function:
         self.block = inside
         yield
         self._jump(after)
+
+    def either(self, condition: Operand, then: Callable[[], Operand], otherwise: Callable[[], Operand]) -> Operand:
+        """Return what `then` writes where the scalar `condition` holds, else what `otherwise` writes."""
+        return self.either_all(condition, lambda: [then()], lambda: [otherwise()])[0]
+
+    def either_all(
+        self, condition: Operand, then: Callable[[], Sequence[Operand]], otherwise: Callable[[], Sequence[Operand]]
+    ) -> list[Operand]:
+        """Return the values that `then` writes where the scalar `condition` holds, else those of `otherwise`."""
+        first, second, after = self._label("then"), self._label("else"), self._label("joined")
+        self.do(f"br i1 {condition}, label %{first}, label %{second}")
+        ends = []
+        for label, write in ((first, then), (second, otherwise)):
+            self.lines.append(f"{label}:")
+            self.block = label
+            ends.append((write(), self.block))
+            self.do(f"br label %{after}")
+        self.lines.append(f"{after}:")
+        self.block = after
+        (ones, one), (others, other) = ends
+        pairs = zip(ones, others, strict=True)
+        return [self.value(x.type, f"phi {x.type} [{x}, %{one}], [{y}, %{other}]") for x, y in pairs]
 
     def _label(self, stem: str) -> str:
         self._count += 1
