@@ -1,0 +1,309 @@
+"""Matrix products of static shape: how the matrices are cut into tiles, panels and pieces for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from .function import Function, Module
+from .pack import Panel, emit_pack
+from .tile import Epilogue, Tile, emit_tile, rows_of_tile
+from .types import FLOAT, I64, PTR, Operand, Type
+
+__all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_product", "emit_product"]
+
+DEPTH = 384
+"""The depth of a panel of B: with 64 columns a panel then takes a tenth of the second cache."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """C = A·B, or C += A·B: (rows × depth)·(depth × columns), all strides in elements.
+
+    Of B one stride is 1. A may lie in memory as it likes; C has its columns consecutive.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    a_row: int
+    a_depth: int
+    b_depth: int
+    b_column: int
+    c_row: int
+    accumulate: bool = False
+    type: Type = FLOAT
+
+    def __post_init__(self) -> None:
+        if min(self.rows, self.columns, self.depth) < 1:
+            raise ValueError(f"a product needs at least one row, column and depth, got {self}")
+        if 1 not in (self.b_depth, self.b_column) and min(self.columns, self.depth) > 1:
+            raise ValueError(f"one stride of B must be 1, got {self.b_depth} and {self.b_column}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of products: its shape, and each operand's strides along it in elements, 0 where it is broadcast."""
+
+    shape: tuple[int, ...]
+    a: tuple[int, ...]
+    b: tuple[int, ...]
+    c: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ProductKernel:
+    """What was emitted: `name(c, a, b, begin, end, workspace, table)`.
+
+    `begin` and `end` count pieces of the work, `units` in all; `workspace` is what each thread needs of it, in bytes,
+    aligned to 64. However the pieces are shared out, C is the same to the last bit. `needs_c` tells whether C must be
+    there even if the epilogue stores nothing in it.
+    """
+
+    name: str
+    units: int
+    workspace: int
+    flops: int
+    needs_c: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """`count` equal pieces in a row, the first at `start`; `unit` is its number among all pieces."""
+
+    unit: int
+    start: int
+    size: int
+    count: int
+
+
+def runs(total: int, most: int, grain: int = 1) -> list[Run]:
+    """Cut `total` into the fewest pieces of at most `most`, as even as multiples of `grain` allow."""
+    grains = -(-total // grain)
+    pieces = -(-grains // max(1, most // grain))
+    small, larger = divmod(grains, pieces)
+    sizes = [(small + (i < larger)) * grain for i in range(pieces)]
+    sizes[-1] -= grains * grain - total
+    found: list[Run] = []
+    start = 0
+    for unit, size in enumerate(sizes):
+        if found and found[-1].size == size:
+            found[-1] = replace(found[-1], count=found[-1].count + 1)
+        else:
+            found.append(Run(unit, start, size, 1))
+        start += size
+    return found
+
+
+def emit_product(module: Module, name: str, product: Product, epilogue: Epilogue | None = None) -> ProductKernel:
+    """Write the kernel of one matrix product."""
+    plan = _Plan(module, _plain(product), epilogue)
+    parameters = [(PTR, "c"), (PTR, "a"), (PTR, "b"), (I64, "begin"), (I64, "end"), (PTR, "workspace"), (PTR, "table")]
+    f = Function(module, name, parameters)
+    plan.write(f, f.argument("begin"), f.argument("end"), f.index(0))
+    return plan.kernel(name)
+
+
+def emit_batched_product(
+    module: Module, name: str, product: Product, batch: Batch, epilogue: Epilogue | None = None
+) -> ProductKernel:
+    """Write the kernel of a batch of matrix products.
+
+    The epilogue's row counts through the whole batch: row r of item n is n · rows + r.
+    """
+    plan = _Plan(module, _plain(product), epilogue)
+    shared = [(PTR, "c"), (PTR, "a"), (PTR, "b"), (I64, "begin"), (I64, "end"), (PTR, "workspace"), (PTR, "table")]
+    one = Function(module, f"{name}.one", [*shared, (I64, "first")])
+    plan.write(one, one.argument("begin"), one.argument("end"), one.argument("first"))
+    f = Function(module, name, shared)
+    begin, end = f.argument("begin"), f.argument("end")
+    units = plan.kernel(name).units
+    count = 1
+    for size in batch.shape:
+        count *= size
+    final = f.value(I64, f"add nsw i64 {end}, {units - 1}")
+    with (
+        f.when(f.compare("ult", begin, end)),
+        f.loop(f.value(I64, f"udiv i64 {begin}, {units}"), f.value(I64, f"udiv i64 {final}, {units}")) as item,
+    ):
+        c, a, b = (
+            f.at(f.argument(letter), _offset(f, item.index, batch.shape, strides), product.type)
+            for letter, strides in (("c", batch.c), ("a", batch.a), ("b", batch.b))
+        )
+        before = f.times(item.index, units)
+        low = f.intrinsic("smax", I64, f.value(I64, f"sub nsw i64 {begin}, {before}"), f.index(0))
+        high = f.intrinsic("smin", I64, f.value(I64, f"sub nsw i64 {end}, {before}"), f.index(units))
+        first = f.times(item.index, product.rows)
+        f.call(one.name, c, a, b, low, high, f.argument("workspace"), f.argument("table"), first)
+    whole = plan.kernel(name)
+    return replace(whole, units=units * count, flops=whole.flops * count)
+
+
+def _offset(f: Function, item: Operand, shape: Sequence[int], strides: Sequence[int]) -> Operand:
+    """Return where an item of a batch begins."""
+    total: Operand = f.index(0)
+    remaining: Operand = item
+    for at in range(len(shape) - 1, -1, -1):
+        if at == 0:
+            digit = remaining
+        else:
+            digit = f.value(I64, f"urem i64 {remaining}, {shape[at]}")
+            remaining = f.value(I64, f"udiv i64 {remaining}, {shape[at]}")
+        total = f.plus(total, f.times(digit, strides[at]))
+    return total
+
+
+def _plain(product: Product) -> Product:
+    """Return the product with strides that nobody steps along replaced by those that are simplest."""
+    if product.columns == 1 and product.b_depth != 1:
+        return replace(product, b_column=1)
+    if product.depth == 1 and product.b_column != 1:
+        return replace(product, b_depth=1)
+    return product
+
+
+class _Plan:
+    """How one product is cut up, and the code that goes over the pieces."""
+
+    def __init__(self, module: Module, product: Product, epilogue: Epilogue | None) -> None:
+        self.module, self.product, self.epilogue = module, product, epilogue
+        self.lanes = lanes = module.lanes(product.type)
+        vectors = -(-product.columns // lanes)
+        most = _vectors_of_tile(module, product.rows)
+        self.panels = runs(product.columns, lanes * min(vectors, most), lanes)
+        self.width = max(run.size for run in self.panels)
+        self.tiles = runs(product.rows, rows_of_tile(module, -(-self.width // lanes)))
+        self.parts, self.part, self.tail = _cut_depth(product.depth)
+        self.packed = product.b_column != 1 or self._pays_to_pack()
+        self.padded = -(-self.width // lanes) * lanes
+        rows, columns = (sum(run.count for run in cut) for cut in (self.tiles, self.panels))
+        self.by_rows = rows >= columns and not (self.packed and columns >= 8)
+        self.units = rows if self.by_rows else columns
+
+    def _pays_to_pack(self) -> bool:
+        product = self.product
+        return product.rows >= 48 and product.columns > self.width and product.b_depth % 512 == 0
+
+    def kernel(self, name: str) -> ProductKernel:
+        product = self.product
+        size = product.type.bits // 8
+        workspace = self._scratch_at() * size
+        if self.epilogue is not None:
+            workspace += max(run.size for run in self.tiles) * self.padded * size
+        flops = 2 * product.rows * product.columns * product.depth
+        return ProductKernel(name, self.units, workspace, flops, self.parts > 1 or product.accumulate)
+
+    def _scratch_at(self) -> int:
+        return self.part * self.padded if self.packed else 0
+
+    def write(self, f: Function, begin: Operand, end: Operand, first: Operand) -> None:
+        """Write the whole kernel: parts of the depth, within them panels of columns, within them tiles of rows."""
+        if self.parts == 1:
+            self._write_part(f, begin, end, first, f.index(0), f.index(self.part), ())
+            return
+        with f.loop(0, self.parts) as loop:
+            start = f.times(loop.index, self.part)
+            left = f.value(I64, f"sub nsw i64 {self.product.depth}, {start}")
+            depth = f.intrinsic("smin", I64, left, f.index(self.part))
+            more = f.compare("ne", loop.index, f.index(0))
+            last = f.compare("eq", loop.index, f.index(self.parts - 1))
+            self._write_part(f, begin, end, first, start, depth, (more, last))
+
+    def _write_part(
+        self,
+        f: Function,
+        begin: Operand,
+        end: Operand,
+        first: Operand,
+        start: Operand,
+        depth: Operand,
+        ends: Sequence[Operand],
+    ) -> None:
+        product, type = self.product, self.product.type
+        a = f.at(f.argument("a"), f.times(start, product.a_depth), type)
+        b = f.at(f.argument("b"), f.times(start, product.b_depth), type)
+        share = (begin, end)
+        for panel in self.panels:
+            with _each(f, panel, None if self.by_rows else share) as column:
+                source = f.at(b, f.times(column, product.b_column), type)
+                step = product.b_depth
+                if self.packed:
+                    step = -(-panel.size // self.lanes) * self.lanes
+                    copied = f.argument("workspace")
+                    deep = product.depth if product.depth < self.lanes else 0
+                    pack = emit_pack(self.module, Panel(type, panel.size, product.b_depth, product.b_column, deep))
+                    f.call(pack, copied, source, depth)
+                    source = copied
+                for run in self.tiles:
+                    with _each(f, run, share if self.by_rows else None) as row:
+                        tile = self._tile(run.size, panel.size, step)
+                        place = f.plus(f.times(row, product.c_row), column)
+                        arguments = [
+                            f.at(f.argument("c"), place, type),
+                            f.at(a, f.times(row, product.a_row), type),
+                            source,
+                        ]
+                        if tile.long:
+                            arguments.append(depth)
+                        arguments += ends
+                        if self.epilogue is not None:
+                            scratch = f.at(f.argument("workspace"), self._scratch_at(), type)
+                            arguments += [f.plus(first, row), column, f.argument("table"), scratch]
+                        f.call(emit_tile(self.module, tile), *arguments)
+
+    def _tile(self, rows: int, columns: int, b_depth: int) -> Tile:
+        product = self.product
+        return Tile(
+            product.type,
+            rows,
+            columns,
+            a_row=product.a_row if rows > 1 else 0,
+            a_depth=product.a_depth,
+            b_depth=b_depth,
+            c_row=product.c_row if rows > 1 else 0,
+            tail=self.tail,
+            long=self.part >= 4,
+            parts=self.parts > 1,
+            accumulate=product.accumulate,
+            epilogue=self.epilogue,
+        )
+
+
+@contextmanager
+def _each(f: Function, run: Run, share: tuple[Operand, Operand] | None) -> Iterator[Operand]:
+    """Write code for where each piece of a run begins: all of them, or those with a number in the share."""
+    if share is None:
+        if run.count == 1:
+            yield f.index(run.start)
+            return
+        with f.loop(0, run.count) as loop:
+            yield f.plus(f.times(loop.index, run.size), run.start)
+        return
+    low = f.intrinsic("smax", I64, share[0], f.index(run.unit))
+    high = f.intrinsic("smin", I64, share[1], f.index(run.unit + run.count))
+    with f.when(f.compare("slt", low, high)), f.loop(low, high) as loop:
+        yield f.plus(f.times(loop.index, run.size), run.start - run.unit * run.size)
+
+
+def _vectors_of_tile(module: Module, rows: int) -> int:
+    """Return how many vectors wide a tile may be: wider where there are too few rows to keep the units busy."""
+    usual, free = {512: (4, 30), 256: (2, 14), 128: (4, 30), 0: (3, 13)}[module.vector_bits]
+    return max(usual, min(12, free // (rows + 1)))
+
+
+def _cut_depth(depth: int) -> tuple[int, int, int]:
+    """Return in how many parts the depth comes, how deep each is but the last, and what is left over of fours in each.
+
+    All parts leave the same over, so that one kernel does for all: what an odd number of parts can always do.
+    """
+    parts = -(-depth // DEPTH)
+    if parts == 1:
+        return 1, depth, depth % 4
+    if depth % 4:
+        parts |= 1
+    tail = depth % 4 * parts % 4
+    part = -(-depth // parts)
+    while part % 4 != tail or depth - (parts - 1) * part < part // 2:
+        part += 1
+    return parts, part, tail
