@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
+from typing import Any
 
-from .columns import aligned, shown_number, width_of
+from .columns import aligned, shown_number, signed, width_of
 from .formula import to_unicode
 from .language import text
-from .receipt import Group, Local, Origin, Quantity, Receipt, Row, Step
+from .receipt import Check, Group, Local, Origin, Quantity, Receipt, Row, Step
 from .typed import is_typed
 
-__all__ = ["place", "render", "shaped", "signed"]
+__all__ = ["jump_of", "meaning", "place", "render", "rounding_shows", "shaped"]
 
 MOST_ROWS = 8
 FOLD_FROM = 12
@@ -71,10 +73,8 @@ class _Text:
             facts.append(f"{r.wrt.name}: {shaped(r.wrt)}")
         yield "  " + self.say("separator").join(facts)
         if r.gradient is not None:
-            meaning = "meaning.flat" if r.gradient == 0 else "meaning.up" if r.gradient > 0 else "meaning.down"
-            if r.gradient == r.gradient:
-                size = shown_number(abs(r.gradient))
-                yield from self.wrapped("  " + self.say(meaning, x=r.wrt.symbol, loss=r.loss.name, size=size))
+            if math.isfinite(r.gradient):
+                yield from self.wrapped("  " + meaning(r, self.lang))
             held = shown_number(r.grad) if r.grad is not None else self.say("grad.none")
             if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield "  " + self.say("grad", name=r.wrt.name, held=held)
@@ -121,6 +121,8 @@ class _Text:
         if rest:
             others = sum(row.product for row in r.rows[MOST_ROWS:]) + r.rows_omitted_total
             yield "  " + self.say("rows.rest", count=rest, total=shown_number(others))
+        if rounding_shows(r):
+            yield "  " + self.say("rows.rounding", dtype=r.wrt.dtype, rounding=shown_number(r.rounding, 3))
         mark = "✓" if r.agrees else "✗"
         yield "  " + self.say(
             "rows.total", total=shown_number(r.total), engine=shown_number(r.gradient), mark=mark, x=r.wrt.symbol
@@ -224,7 +226,9 @@ class _Text:
         )
         if c.why:
             yield f"  {c.why}"
-        if c.verdict != "agrees":
+        if c.jump is not None:
+            yield "  " + self.say("check.jump", loss=self.r.loss.name, **jump_of(c))
+        elif c.verdict != "agrees":
             yield "  " + self.say("check.sides", left=shown_number(c.left), right=shown_number(c.right))
         for kink in c.kinks:
             yield from self.wrapped(
@@ -296,10 +300,34 @@ def _pieces(line: str) -> Iterator[str]:
     yield piece
 
 
-def signed(x: float | None) -> str:
-    """Return a number as a factor: in parentheses when it is negative."""
-    shown = shown_number(x)
-    return f"({shown})" if shown.startswith("−") else shown
+def meaning(receipt: Receipt, lang: str) -> str:
+    """Return what a gradient says of the loss in one sentence, also where the loss bends or jumps."""
+    r, c = receipt, receipt.check
+    assert r.gradient is not None and r.loss.value is not None
+    names: dict[str, Any] = {"x": r.wrt.symbol, "loss": r.loss.name}
+    if c.jump is not None:
+        return text("receipt.text.meaning.jump", lang, **names, **jump_of(c))
+    if c.here:
+        sides = {"left": shown_number(c.left), "right": shown_number(c.right), "taken": shown_number(r.gradient)}
+        return text("receipt.text.meaning.kink", lang, **names, **sides)
+    if not math.isfinite(r.loss.value):
+        return text("receipt.text.meaning.undefined", lang, **names, value=shown_number(r.loss.value))
+    kind = "flat" if r.gradient == 0 else "up" if r.gradient > 0 else "down"
+    size = shown_number(abs(r.gradient))
+    times = text("receipt.text.meaning.once" if size == "1" else "receipt.text.meaning.times", lang, size=size)
+    return text(f"receipt.text.meaning.{kind}", lang, **names, times=times)
+
+
+def jump_of(check: Check) -> dict[str, str]:
+    """Return the losses on either side of a jump, as they are shown."""
+    assert check.jump is not None
+    return {"below": shown_number(check.jump[0]), "above": shown_number(check.jump[1])}
+
+
+def rounding_shows(receipt: Receipt) -> bool:
+    """Whether the rows, added in double precision, would be written as another number than the sum."""
+    total, rounding = receipt.total or 0.0, receipt.rounding or 0.0
+    return shown_number(total) != shown_number(total - rounding)
 
 
 def shaped(q: Quantity) -> str:

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["aligned", "shown_number", "width_of"]
+__all__ = ["aligned", "shown_number", "signed", "width_of"]
 
 
 def width_of(text: str) -> int:
@@ -35,6 +35,12 @@ def shown_number(x: float | None, digits: int = 6) -> str:
         mantissa, exponent = shown.split("e")
         shown = f"{mantissa}e{int(exponent)}"
     return shown.replace("-", "−", 1) if shown.startswith("-") else shown
+
+
+def signed(x: float | None) -> str:
+    """Return a number as a factor: in parentheses when it is negative."""
+    shown = shown_number(x)
+    return f"({shown})" if shown.startswith("−") else shown
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ", gap: str = "  ") -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.spec import shape_of
 from . import language
+from .bent import kink_of
 from .history import Place, origin_of
 from .moved import Moved
 from .receipt import Check, Kink
@@ -18,6 +19,8 @@ __all__ = ["check"]
 CUBE_ROOT = float(np.finfo(np.float64).eps ** (1 / 3))
 MOST_KINKS = 5
 JUMP = 1e-3
+NEAR = 1000
+"""A loss that changes as much over so small a part of the way jumps; one that still bends there bends just there."""
 
 
 def check(moved: Moved, gradient: float, magnitude: float, eps: float, lang: str) -> Check:
@@ -79,7 +82,7 @@ def _beside_kinks(moved: Moved, made: Check, noise: float, lang: str) -> Check:
         return made
     below, above = moved.values(moved.here - made.h), moved.values(moved.here + made.h)
     kinks = _kinks(moved, below, above, lang)
-    return _with(made, "kink", kinks=tuple(kinks[:MOST_KINKS])) if kinks else made
+    return _bending(moved, made, kinks) if kinks else made
 
 
 def _examined(moved: Moved, made: Check, gradient: float, eps: float, lang: str) -> Check:
@@ -88,7 +91,7 @@ def _examined(moved: Moved, made: Check, gradient: float, eps: float, lang: str)
     below, above = moved.values(moved.here - made.h), moved.values(moved.here + made.h)
     kinks = _kinks(moved, below, above, lang)
     if kinks:
-        return _with(made, "kink", kinks=tuple(kinks[:MOST_KINKS]))
+        return _bending(moved, made, kinks)
     if eps > 1e-10 and made.numeric is not None and made.tolerance is not None:
         exact = moved.tangent()
         close = abs(made.numeric - exact) <= 2e-5 * max(abs(exact), abs(made.numeric)) + made.tolerance
@@ -96,6 +99,19 @@ def _examined(moved: Moved, made: Check, gradient: float, eps: float, lang: str)
             return _with(made, "agrees", why=language.text("receipt.check.rounding", lang, exact=f"{exact:.6g}"))
     suspect = _suspect(moved, below, above)
     return _with(made, "differs", suspect=suspect)
+
+
+def _bending(moved: Moved, made: Check, kinks: list[Kink]) -> Check:
+    """Name the kinks, and say whether the loss jumps there, and whether it bends at the element itself or beside it."""
+    assert made.h is not None
+    h = made.h / NEAR
+    below, value, above = (moved.loss(moved.here + step) for step in (-h, 0.0, h))
+    far = [moved.loss(moved.here + step) for step in (-made.h, made.h)]
+    jumps = abs(above - below) > abs(far[1] - far[0]) / 2 > 0
+    left, right = (value - below) / h, (above - value) / h
+    noise = 16 * moved.resolution(moved.values(moved.here)) * abs(value) / h
+    here = jumps or abs(right - left) > 0.01 * max(abs(left), abs(right)) + noise
+    return _with(made, "kink", kinks=tuple(kinks[:MOST_KINKS]), jump=(below, above) if jumps else None, here=here)
 
 
 def _with(made: Check, verdict: str, **changes: Any) -> Check:
@@ -131,9 +147,7 @@ def _kinks(moved: Moved, below: dict[Place, Any], above: dict[Place, Any], lang:
             if crossed.any():
                 k = int(np.argmax(np.where(crossed, np.nan_to_num(bent, nan=np.inf), -1.0)))
                 index = tuple(int(i) for i in np.unravel_index(k, shape_of(change)))
-                names = {name: name for name in mapping.arguments}
-                words = language.kink(mapping, lang, **names) or ""
-                found.append(Kink(mapping.name, node.serial, words, origin_of(node), index))
+                found.append(Kink(mapping.name, node.serial, kink_of(node, lang), origin_of(node), index))
                 break
     return found
 

@@ -64,8 +64,11 @@ def explain(
     lang = language.language(lang)
     frame = caller()
     if callable(loss) and not isinstance(loss, Value):
+        called = getattr(loss, "__name__", "")
         with keep_values():
             loss = loss()
+        if called.isidentifier():  # that of a lambda is none
+            names = {**(names or {}), called: loss}
     _require_tensor(loss, "loss")
     if wrt is None and not layers:
         return _of_grad_alone(loss, names, frame, lang)

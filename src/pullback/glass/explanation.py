@@ -18,10 +18,11 @@ from .names import Names
 from .receipt import ArrayAccount, Check, Group, Quantity, Reason, Receipt, Row
 from .repetition import groups, kept, repetitions
 from .route import Path, Route, follow, paths
-from .scene import Figures, Scene, equal
+from .scene import Figures, Scene
 from .selection import selected
 from .statement import pullback_formula, statement
 from .steps import StepWriter, summary_of
+from .undefined import why_undefined
 from .zero import why_zero
 
 __all__ = ["Explanation", "bare", "empty_receipt"]
@@ -79,14 +80,15 @@ class Explanation:
         route = follow(scene.around, spot, figures.edges, shown[::-1], inside, scene.root)
         readable = len(back) <= MOST_STEPS and not scene.cotangents.replaced
         whole = paths(scene.around, route, scene.root) if readable else None
-        rows, omitted, omitted_total, total = self._rows(writer, route, whole)
+        rows, omitted, omitted_total, exact, magnitude = self._rows(writer, route, whole)
         return Receipt(
             lang=self.lang,
             loss=writer.quantity(scene.root.place, (), numbers_of(self.loss)),
             wrt=writer.quantity(spot.place, spot.index, scene.array),
             gradient=figures.gradient,
-            total=figures.gradient if spot == scene.root else total,
-            agrees=figures.agrees and (spot == scene.root or self._adds_up(figures, total, scene.eps)),
+            total=figures.total,
+            rounding=0.0 if scene.is_root or not np.isfinite(figures.total) else figures.total - exact,
+            agrees=figures.agrees and scene.adds_up(figures.arrived, figures.total, exact, magnitude),
             grad=self._grad(spot.index),
             rows=rows,
             rows_are="edges" if whole is None else "paths",
@@ -102,10 +104,6 @@ class Explanation:
             layers=view,
             notes=self._notes(figures),
         )
-
-    @staticmethod
-    def _adds_up(figures: Figures, total: float, eps: float) -> bool:
-        return equal(figures.arrived, total, figures.edges.magnitude, eps)
 
     # ----------------------------------------------------------------------------------------- the parts
 
@@ -130,14 +128,16 @@ class Explanation:
 
     def _rows(
         self, writer: StepWriter, route: Route, whole: list[Path] | None
-    ) -> tuple[tuple[Row, ...], int, float, float]:
+    ) -> tuple[tuple[Row, ...], int, float, float, float]:
+        """Return the rows, how many are left out and what these come to, the sum, and the sum of the sizes."""
         edges = route.edges
         if whole is not None:
             size = sum(abs(path.product) for path in whole)
             rows = [writer.path(path, size) for path in whole]
-            return tuple(sorted(rows, key=lambda r: -abs(r.product))), 0, 0.0, float(sum(r.product for r in rows))
+            exact = float(sum(row.product for row in rows))
+            return tuple(sorted(rows, key=lambda r: -abs(r.product))), 0, 0.0, exact, max(size, edges.magnitude)
         rows = [writer.row(edge, edges.magnitude, _way(route, edge)) for edge in edges.shown[:MOST_ROWS]]
-        return tuple(rows), edges.omitted, edges.omitted_total, edges.total
+        return tuple(rows), edges.omitted, edges.omitted_total, edges.total, edges.magnitude
 
     def _groups(self, positions: list[int], repeated: Any, names: Names, back: list[Node]) -> tuple[Group, ...]:
         shown = [back[i] for i in positions]
@@ -169,8 +169,10 @@ class Explanation:
 
     def _reason(self, scene: Scene, figures: Figures, writer: StepWriter) -> Reason | None:
         spot, gradient, edges = figures.spot, figures.gradient, figures.edges
-        if spot == scene.root or np.isnan(gradient):
+        if spot == scene.root:
             return None
+        if not np.isfinite(gradient):
+            return why_undefined(scene.around, spot, writer.names, self.lang)
         symbol = writer.quantity(spot.place, spot.index).symbol
         if gradient == 0:
             return why_zero(scene.around, spot, scene.root, symbol, self.lang)
@@ -264,6 +266,7 @@ def empty_receipt(loss: Quantity, wrt: Quantity, reason: Reason, lang: str, grad
         wrt=wrt,
         gradient=None,
         total=None,
+        rounding=None,
         agrees=None,
         grad=grad,
         rows=(),

@@ -14,8 +14,9 @@ from ..core.interpret import EVALUATE, interpreting
 from ..core.spec import Spec
 from ..transforms.node import Leaf, Node, Part
 from .receipt import Origin
+from .typed import is_typed
 
-__all__ = ["History", "Place", "numbers_at", "origin_of", "owner", "part_of"]
+__all__ = ["History", "Place", "numbers_at", "origin_of", "owner", "part_of", "spoken_place"]
 
 Place = tuple[int, int]
 """A value of the graph: the serial of its leaf or node, and which of the node's outputs (0 where there is one)."""
@@ -35,6 +36,12 @@ def origin_of(node: Node) -> Origin:
     """Return the line of the user's program that recorded the node."""
     file, line = node.origin
     return Origin(file, line, linecache.getline(file, line).strip())
+
+
+def spoken_place(node: Node) -> str:
+    """Return where a node was recorded, for a sentence: file and line, or the part of a typed expression."""
+    origin = origin_of(node)
+    return origin.text if is_typed(origin.file) else node.place
 
 
 class History:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..core.interpret import EVALUATE, interpreting
-from ..core.spec import shape_of
 from ..transforms.node import Node
 from .edges import Spot
 from .history import History, Place, owner, part_of
-from .slopes import parts, pushed
+from .slopes import parts, pushed, wide
 
 __all__ = ["Moved"]
 
@@ -27,7 +26,7 @@ class Moved:
         self.spot = spot
         self.nodes = nodes
         self.root: Place = (owner(history.root).serial, part_of(history.root))
-        self.start = np.array(_wide(start), copy=True)
+        self.start = np.array(wide(start), copy=True)
         inside = {spot.place[0], *(node.serial for node in nodes)}
         self._several = {node.serial: len(y) for node in nodes if (y := history.output(node)).__class__ is tuple}
         self._plans: list[tuple[Node, list[tuple[Place | None, Any]]]] = []
@@ -38,7 +37,7 @@ class Moved:
                 moves = place is not None and (
                     place == spot.place or (place[0] in inside and place[0] != spot.place[0])
                 )
-                plan.append((place, None) if moves else (None, _wide(x)))
+                plan.append((place, None) if moves else (None, wide(x)))
             self._plans.append((node, plan))
 
     @property
@@ -98,10 +97,3 @@ class Moved:
         """Return the rounding unit of the coarsest floating dtype among the values on the way."""
         eps = [np.finfo(x.dtype).eps for x in known.values() if hasattr(x, "dtype") and x.dtype.kind == "f"]
         return float(max(eps, default=np.finfo(np.float64).eps))
-
-
-def _wide(x: Any) -> Any:
-    """Return floating numbers in double precision; others, and Python numbers, as they are."""
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f" and x.dtype != np.float64:
-        return np.asarray(x, np.float64)[()] if shape_of(x) == () else x.astype(np.float64)
-    return x

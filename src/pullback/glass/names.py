@@ -71,7 +71,7 @@ class Names:
                 self._places.setdefault((owner(x._link).serial, part_of(x._link)), name)
             payload = x._payload
             x = payload.value if isinstance(payload, Cell) else payload
-        if isinstance(x, np.ndarray):
+        if isinstance(x, np.ndarray | np.generic):
             self._arrays.setdefault(id(x), (x, name))
 
     def _roots(self, history: History) -> Iterator[Any]:

@@ -43,11 +43,14 @@ REASONS = (
     "saturated",
     "dead unit",
     "multiplied by zero",
+    "kink",
     "cancelled",
     "underflow",
     "not computed yet",
+    "not finite forward",
+    "not finite backward",
 )
-"""Why a gradient is zero or missing: the whole list."""
+"""Why a gradient is zero, missing, or NaN or infinite: the whole list."""
 
 Element = tuple[int, ...]
 
@@ -186,9 +189,10 @@ class Kink:
 class Check:
     """What finite differences say: the recorded graph run forward again with the element moved by ±h.
 
-    `verdict`: "agrees", "kink" (between the moved points lies one, named in `kinks`), "differs" or
-    "not checked" (`why` says why). `suspect` is the serial of the mapping whose own derivative is at odds
-    with its value, when there is one.
+    `verdict`: "agrees", "kink" (between the moved points lies one, named in `kinks`; `here` says whether it is at the
+    element itself, `jump` gives the losses on either side where the loss jumps), "differs" or "not checked" (`why`
+    says why). `suspect` is the serial of the
+    mapping whose own derivative is at odds with its value, when there is one.
     """
 
     verdict: str
@@ -199,13 +203,15 @@ class Check:
     difference: float | None = None
     tolerance: float | None = None
     kinks: tuple[Kink, ...] = ()
+    jump: tuple[float, float] | None = None
+    here: bool = False
     suspect: int | None = None
     why: str | None = None
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a gradient is zero or missing: one of `REASONS`, in words, with the place where it happens."""
+    """Why a gradient is zero, missing or not finite: one of `REASONS`, in words, with the place where it happens."""
 
     code: str
     words: str
@@ -342,8 +348,10 @@ class LayerView:
 class Receipt:
     """The full account of one gradient; made by `pullback.explain`.
 
-    `gradient` is the engine's, `total` the sum of the rows; `agrees` says whether they are equal within
-    the rounding of the dtype. Steps are in the order of the way back. `str(receipt)` is the account as text.
+    `gradient` is the engine's, `total` the receipt's sum: the rows, those that are left out, and `rounding`.
+    `agrees` says whether sum and gradient are equal (to 1e-10 of it in float64, 1e-5 in float32), and the rounding
+    as small as that of the dtype can be. Steps are in the order of the way back. `str(receipt)` is the account as
+    text.
     """
 
     lang: str
@@ -351,6 +359,9 @@ class Receipt:
     wrt: Quantity
     gradient: float | None
     total: float | None
+    """The sum, added in the engine's order and in the dtype of the value."""
+    rounding: float | None
+    """What that makes of the rows: the sum less their sum in double precision."""
     agrees: bool | None
     grad: float | None
     """What `.grad` holds for the element at present; None before a backward pass: not computed yet, not 0."""

@@ -17,8 +17,12 @@ from .edges import MOST_EDGES, Edges, Spot, Surroundings, at
 from .history import History, owner, part_of
 from .moved import Moved
 from .receipt import Check
+from .uses import sum_of_uses
 
 __all__ = ["Figures", "Scene"]
+
+RELATIVE = (1e-10, 1e-5)
+"""How far the sum may be from the engine's gradient, relative to the gradient: in float64, and in smaller dtypes."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,9 @@ class Figures:
     gradient: float
     """The engine's gradient."""
     arrived: float
-    """The same before hooks of the element's own changed it: what the edges add up to."""
+    """The same before hooks of the element's own changed it: what the uses of the value send back."""
+    total: float
+    """The sum of what the uses send back, added as the engine adds."""
     edges: Edges
     agrees: bool
     check: Check
@@ -54,6 +60,8 @@ class Scene:
         self.around = Surroundings(history, self.cotangents)
         self.array = self.around.value(self.place)
         self.eps = float(np.finfo(dtype_of(self.array)).eps)
+        self.is_root = self.place == self.root.place
+        self.sum = seed if self.is_root else sum_of_uses(history, self.cotangents, self.place)
 
     def figures(self, index: tuple[int, ...], *, check: bool = True) -> Figures:
         """Return the numbers of one element: the engine's gradient, the edges it is the sum of, and the check."""
@@ -66,8 +74,21 @@ class Scene:
         if check:
             moved = Moved(self.history, spot, self.array, self.nodes)
             verdict = check_by_differences(moved, gradient, edges.magnitude, self.eps, self.lang)
-        agrees = spot == self.root or equal(arrived, edges.total, edges.magnitude, self.eps)
-        return Figures(spot, gradient, arrived, edges, agrees, verdict)
+        total = at(self.sum, index)
+        agrees = self.adds_up(arrived, total, edges.total, edges.magnitude)
+        return Figures(spot, gradient, arrived, total, edges, agrees, verdict)
+
+    def adds_up(self, arrived: float, total: float, exact: float, magnitude: float) -> bool:
+        """Whether the sum is the engine's gradient, and, but for rounding, the sum of the rows in double precision.
+
+        `exact` is the latter, `magnitude` the sum of the absolute products: rounding is a small multiple of the dtype's
+        unit of it. The root has no rows; its gradient is what the way back starts from.
+        """
+        if not np.isfinite(arrived):
+            return _same(arrived, total) and (self.is_root or _same(arrived, exact))
+        equal = abs(arrived - total) <= RELATIVE[self.eps > 1e-10] * abs(arrived)
+        rounding = 256 * self.eps * max(magnitude, abs(arrived)) + 1e-300
+        return bool(equal and (self.is_root or abs(total - exact) <= rounding))
 
     @property
     def gradient(self) -> Any:
@@ -88,8 +109,6 @@ class Scene:
             )
 
 
-def equal(gradient: float, total: float, magnitude: float, eps: float) -> bool:
-    """Whether engine and rows say the same, but for the rounding of the dtype that the engine computed in."""
-    if not np.isfinite(gradient):
-        return bool(np.isnan(total)) or gradient == total
-    return bool(abs(gradient - total) <= 256 * eps * max(magnitude, abs(gradient)) + 1e-300)
+
+def _same(a: float, b: float) -> bool:
+    return a == b or bool(np.isnan(a) and np.isnan(b))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from .account import place, shaped, signed
-from .columns import shown_number
+from .account import jump_of, meaning, place, rounding_shows, shaped
+from .columns import shown_number, signed
 from .formula import Formula, to_mathml, to_unicode
 from .language import language, text
 from .receipt import Local, Receipt, Row, Step
@@ -100,11 +101,8 @@ class _Sheet:
             facts.append(f"{r.wrt.name}: {shaped(r.wrt)}")
         yield f'<p class="facts number">{escape(text("receipt.text.separator", self.lang).join(facts))}</p>'
         if r.gradient is not None:
-            if r.gradient == r.gradient:
-                meaning = "flat" if r.gradient == 0 else "up" if r.gradient > 0 else "down"
-                size = shown_number(abs(r.gradient))
-                words = self.say(f"meaning.{meaning}", x=r.wrt.symbol, loss=r.loss.name, size=size)
-                yield f'<p class="meaning">{words}</p>'
+            if math.isfinite(r.gradient):
+                yield f'<p class="meaning">{escape(meaning(r, self.lang))}</p>'
             held = shown_number(r.grad) if r.grad is not None else text("receipt.text.grad.none", self.lang)
             if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield f'<p class="facts">{self.say("grad", name=r.wrt.name, held=held)}</p>'
@@ -139,6 +137,8 @@ class _Sheet:
         if r.rows_omitted:
             rest = shown_number(r.rows_omitted_total)
             yield f"<p>{self.say('rows.rest', count=r.rows_omitted, total=rest)}</p>"
+        if rounding_shows(r):
+            yield f"<p>{self.say('rows.rounding', dtype=r.wrt.dtype, rounding=shown_number(r.rounding, 3))}</p>"
         mark = "✓" if r.agrees else "✗"
         total, engine = shown_number(r.total), shown_number(r.gradient)
         yield f"<p><strong>{self.say('rows.total', total=total, engine=engine, mark=mark, x=r.wrt.symbol)}</strong></p>"
@@ -195,7 +195,9 @@ class _Sheet:
         yield f"<p>{self.say(f'check.{c.verdict}', **numbers, x=r.wrt.symbol)}</p>"
         if c.why:
             yield f"<p>{escape(c.why)}</p>"
-        if c.verdict != "agrees":
+        if c.jump is not None:
+            yield f"<p>{self.say('check.jump', loss=r.loss.name, **jump_of(c))}</p>"
+        elif c.verdict != "agrees":
             yield f"<p>{self.say('check.sides', left=shown_number(c.left), right=shown_number(c.right))}</p>"
         for kink in c.kinks:
             where = place(kink.origin)

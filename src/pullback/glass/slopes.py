@@ -15,7 +15,7 @@ from ..core.spec import dtype_of, shape_of, spec_of
 from ..transforms.forward import push
 from ..transforms.walk import pull
 
-__all__ = ["broadcast_element", "column", "parts", "pulled", "pushed", "readers_of_element", "unit"]
+__all__ = ["broadcast_element", "column", "parts", "pulled", "pushed", "readers_of_element", "unit", "wide"]
 
 Element = tuple[int, ...]
 MOST_ROWS = 256
@@ -122,3 +122,10 @@ def readers_of_element(shape: Element, out: Element, index: Element) -> Any:
     mask = np.zeros(shape, bool)
     mask[index] = True
     return np.broadcast_to(mask, out)
+
+
+def wide(x: Any) -> Any:
+    """Return floating numbers in double precision; others, and Python numbers, as they are."""
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f" and x.dtype != np.float64:
+        return np.asarray(x, np.float64)[()] if shape_of(x) == () else x.astype(np.float64)
+    return x

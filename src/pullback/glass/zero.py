@@ -12,16 +12,17 @@ from ..core.interpret import EVALUATE, interpreting
 from ..core.spec import Spec, dtype_of, shape_of
 from ..transforms.node import Node
 from . import language
+from .bent import at_kink, kink_of
 from .edges import Spot, Surroundings, at
 from .formula.tree import Binary, Formula, Name
-from .history import origin_of
+from .history import origin_of, spoken_place
 from .receipt import Reason
 from .slopes import broadcast_element, parts, pushed, readers_of_element, unit
 from .symbols import Word, number, written
-from .typed import is_typed
 
 __all__ = ["why_zero"]
 
+Element = tuple[int, ...]
 MOST_SPOTS, MOST_ROWS = 400, 64
 FAR = (-1e6, -1e3, -50.0, 50.0, 1e3, 1e6)
 NEAR = (-4.0, -2.0, -1.0, -0.5, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -44,19 +45,17 @@ def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str
     found = downstream or local
     if not found:
         found = Counter({Cause("not on any path", None): 1})
-    cause, _ = found.most_common(1)[0]
+    cause = max(found, key=lambda one: (found[one], one.code != "kink"))
     counts: Counter[str] = Counter()
     for one, count in (local + downstream).items():
         counts[one.code] += count
     node = cause.node
-    key = f"receipt.reason.zero.{cause.code}{cause.detail}"
-    words = language.text(
-        key,
-        lang,
-        name=name,
-        mapping=node.mapping.name if node is not None else "",
-        place=_place(node) if node is not None else "",
-    )
+    names = {"name": name, "mapping": "", "place": "", "kink": ""}
+    if node is not None:
+        names |= {"mapping": node.mapping.name, "place": spoken_place(node), "kink": kink_of(node, lang)}
+    words = language.text(f"receipt.reason.zero.{cause.code}{cause.detail}", lang, **names)
+    if cause.code != "kink" and search.bends(cause):
+        words = language.text("receipt.reason.zero.at_kink", lang, words=words, kink=names["kink"])
     return Reason(
         cause.code,
         words,
@@ -73,6 +72,8 @@ class _Search:
         self.around = around
         self.root = root
         self.budget = MOST_SPOTS
+        self._met: dict[Cause, tuple[int, Element, int, Element]] = {}
+        """Of each cause where it was met first: position and element of the input, part and element of the output."""
 
     def causes(self, start: Spot) -> tuple[Counter[Cause], Counter[Cause]]:
         """Return the causes at the mappings that read the element, and those further downstream."""
@@ -90,6 +91,12 @@ class _Search:
                     seen.add(target)
                     waiting.append(target)
         return local, downstream
+
+    def bends(self, cause: Cause) -> bool:
+        """Whether the mapping that a cause names stands at its kink there."""
+        return cause.node is not None and cause in self._met and at_kink(
+            self.around.history, cause.node, *self._met[cause]
+        )
 
     def _rows(self, spot: Spot) -> tuple[Counter[Cause], list[Spot]]:
         """Classify the rows of one element: closed here, or open and closed further on."""
@@ -119,7 +126,9 @@ class _Search:
                     incoming = at(g, element)
                     slope = float(slopes[element])
                     if slope == 0:
-                        found[self._closed(node, position, spot.index, i, element)] += 1
+                        cause = self._closed(node, position, spot.index, i, element)
+                        self._met.setdefault(cause, (position, spot.index, i, element))
+                        found[cause] += 1
                     elif incoming == 0:
                         onwards.append(Spot(place, element))
                     else:
@@ -156,7 +165,13 @@ class _Search:
 
     # ------------------------------------------------------------------------- why a local derivative is zero
 
-    def _closed(self, node: Node, position: int, index: tuple[int, ...], i: int, out: tuple[int, ...]) -> Cause:
+    def _closed(self, node: Node, position: int, index: Element, i: int, out: Element) -> Cause:
+        cause = self._why_closed(node, position, index, i, out)
+        if cause.code == "multiplied by zero" and at_kink(self.around.history, node, position, index, i, out):
+            return Cause("kink", node)  # no factor is 0: of the slopes on either side 0 was chosen
+        return cause
+
+    def _why_closed(self, node: Node, position: int, index: Element, i: int, out: Element) -> Cause:
         mapping = node.mapping
         if mapping.derivative is not None and mapping.family in ("elementwise", "user"):
             return self._closed_pointwise(node, position, out)
@@ -331,8 +346,3 @@ def _relates(formula: Formula) -> bool:
         elif isinstance(part, tuple):
             waiting.extend(part)
     return False
-
-
-def _place(node: Node) -> str:
-    origin = origin_of(node)
-    return origin.text if is_typed(origin.file) else node.place

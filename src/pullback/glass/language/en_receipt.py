@@ -56,6 +56,32 @@ STRINGS: dict[str, str] = {
     "receipt.reason.zero.underflow": (
         "the number is smaller than the dtype can hold, and became 0, in {mapping} ({place})"
     ),
+    "receipt.reason.zero.kink": (
+        "{mapping} has a kink here: on one side its slope is another than on the other, and {kink} ({place})"
+    ),
+    "receipt.reason.zero.at_kink": "{words}. It is exactly at its kink: {kink}",
+    # reasons: NaN and infinity
+    "receipt.reason.undefined.not finite forward.made": (
+        "{mapping} makes {result} of {of} ({place}), and what follows is made of that"
+    ),
+    "receipt.reason.undefined.not finite forward.held": "{mapping} itself holds {result}",
+    "receipt.reason.undefined.not finite backward.slope": "at {of} the slope of {mapping} is {slope} ({place})",
+    "receipt.reason.undefined.not finite backward.zero_times": (
+        "at {of} the slope of {mapping} is {slope}, and {product} has no value ({place})"
+    ),
+    "receipt.reason.undefined.not finite backward.overflow": (
+        "{product} in {mapping} is larger than {dtype} can hold ({place})"
+    ),
+    "receipt.reason.undefined.not finite backward.hook": (
+        "a hook replaced the gradient by a value that is not finite"
+    ),
+    "receipt.reason.undefined.not finite backward.sum": (
+        "the sum of finite contributions is larger than the dtype can hold"
+    ),
+    "receipt.reason.undefined.then": "{words}; on the way on, {mapping} makes NaN of {product} ({place})",
+    "receipt.reason.undefined.then_sum": "{words}; where contributions of ∞ and −∞ meet, their sum has no value",
+    "receipt.reason.undefined.from_made": "{words}. The {result} in it was made by {mapping} ({place})",
+    "receipt.reason.undefined.from_held": "{words}. The {result} in it is from {name}",
     # notes
     "receipt.note.hook": "a hook changed this gradient from {before} to {after}",
     # the codes of the reasons
@@ -70,16 +96,29 @@ STRINGS: dict[str, str] = {
     "receipt.code.multiplied by zero": "multiplied by zero",
     "receipt.code.cancelled": "cancelled",
     "receipt.code.underflow": "underflow",
+    "receipt.code.kink": "kink",
     "receipt.code.not computed yet": "not computed yet",
+    "receipt.code.not finite forward": "not finite, from the way forward",
+    "receipt.code.not finite backward": "not finite, from the way back",
     # the account as text
     "receipt.text.separator": ",  ",
+    "receipt.text.list": ", ",
     "receipt.text.missing": "{name}: there is no gradient",
-    "receipt.text.meaning.up": "raise {x} a little and {loss} rises {size} times as much; descent lowers {x}",
-    "receipt.text.meaning.down": "raise {x} a little and {loss} falls {size} times as much; descent raises {x}",
+    "receipt.text.meaning.up": "raise {x} a little and {loss} rises {times}; descent lowers {x}",
+    "receipt.text.meaning.down": "raise {x} a little and {loss} falls {times}; descent raises {x}",
+    "receipt.text.meaning.times": "{size} times as much",
+    "receipt.text.meaning.once": "just as much",
+    "receipt.text.meaning.undefined": "{loss} is {value}, which neither rises nor falls: this gradient is of no use",
     "receipt.text.meaning.flat": "move {x} a little and {loss} stays as it is",
+    "receipt.text.meaning.kink": (
+        "{loss} has a kink at {x}: its slope is {left} on the left and {right} on the right; {taken} is the choice made"
+    ),
+    "receipt.text.meaning.jump": (
+        "{loss} jumps here, from {below} to {above}; the gradient sees the slope beside the jump, not the jump"
+    ),
     "receipt.text.grad": "{name}.grad at present: {held}",
     "receipt.text.grad.none": "None (not computed yet, which is not 0)",
-    "receipt.text.reason": "Why: {code}. {words}",
+    "receipt.text.reason": "Why: {code} – {words}",
     "receipt.text.causes": "  met on the way: {met}",
     "receipt.text.array": "The whole array {name}: {shape}",
     "receipt.text.array.gradient": "gradient",
@@ -90,6 +129,7 @@ STRINGS: dict[str, str] = {
     "receipt.text.rows.paths": "Every path from the loss to {x}, its local derivatives, and their product",
     "receipt.text.rows.edges": "What is made of {x} directly: incoming gradient · local derivative",
     "receipt.text.rows.rest": "and {count} more, together {total}",
+    "receipt.text.rows.rounding": "rounding to {dtype}, on the way and in adding up: {rounding}",
     "receipt.text.rows.total": "sum {total}   the engine's gradient {engine} {mark}",
     "receipt.text.steps": "The way back, from {loss} to {x}",
     "receipt.text.steps.omitted": "{count} further steps are not shown",
@@ -110,6 +150,7 @@ STRINGS: dict[str, str] = {
         "There is a kink within ±{h} of {x}, so finite differences ({numeric}) need not agree with {engine}"
     ),
     "receipt.text.check.sides": "to the left {left}, to the right {right}",
+    "receipt.text.check.jump": "{loss} jumps from {below} to {above}",
     "receipt.text.check.at_kink": "{mapping} ({place}): {words}",
     "receipt.text.check.suspect": "the derivative of {mapping} ({place}) is not that of its value",
     "receipt.text.update": "What {optimizer} makes of it ({settings})",

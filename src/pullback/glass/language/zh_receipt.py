@@ -36,6 +36,26 @@ STRINGS: dict[str, str] = {
     "receipt.reason.zero.multiplied by zero.hook": "钩子把梯度换成了 0",
     "receipt.reason.zero.cancelled": "几条路径的贡献互相抵消：各自不为 0，和为 0",
     "receipt.reason.zero.underflow": "这个数小于数据类型所能表示的范围，在 {mapping} 处变成了 0（{place}）",
+    "receipt.reason.zero.kink": "{mapping} 在此有折点，两侧的斜率不同；{kink}（{place}）",
+    "receipt.reason.zero.at_kink": "{words}。这里正是它的折点：{kink}",
+    # reasons: NaN and infinity
+    "receipt.reason.undefined.not finite forward.made": (
+        "{mapping} 由 {of} 得出 {result}（{place}），其后的一切都由它得出"
+    ),
+    "receipt.reason.undefined.not finite forward.held": "{mapping} 本身含有 {result}",
+    "receipt.reason.undefined.not finite backward.slope": "在 {of} 处，{mapping} 的斜率为 {slope}（{place}）",
+    "receipt.reason.undefined.not finite backward.zero_times": (
+        "在 {of} 处，{mapping} 的斜率为 {slope}，而 {product} 没有值（{place}）"
+    ),
+    "receipt.reason.undefined.not finite backward.overflow": (
+        "{mapping} 中的 {product} 超出了 {dtype} 所能表示的范围（{place}）"
+    ),
+    "receipt.reason.undefined.not finite backward.hook": "钩子把梯度换成了非有限数",
+    "receipt.reason.undefined.not finite backward.sum": "各有限贡献之和超出了数据类型所能表示的范围",
+    "receipt.reason.undefined.then": "{words}；继续返回时，{mapping} 由 {product} 得出 NaN（{place}）",
+    "receipt.reason.undefined.then_sum": "{words}；∞ 与 −∞ 的贡献相遇，其和没有值",
+    "receipt.reason.undefined.from_made": "{words}。其中的 {result} 由 {mapping}（{place}）得出",
+    "receipt.reason.undefined.from_held": "{words}。其中的 {result} 来自 {name}",
     # notes
     "receipt.note.hook": "钩子把这个梯度从 {before} 改成了 {after}",
     # the codes of the reasons
@@ -50,16 +70,25 @@ STRINGS: dict[str, str] = {
     "receipt.code.multiplied by zero": "乘以零",
     "receipt.code.cancelled": "互相抵消",
     "receipt.code.underflow": "下溢",
+    "receipt.code.kink": "折点",
     "receipt.code.not computed yet": "尚未计算",
+    "receipt.code.not finite forward": "非有限数，来自前向",
+    "receipt.code.not finite backward": "非有限数，来自反向",
     # the account as text
     "receipt.text.separator": "，  ",
+    "receipt.text.list": "、",
     "receipt.text.missing": "{name}：没有梯度",
-    "receipt.text.meaning.up": "{x} 稍微增大，{loss} 的增大量约为它的 {size} 倍；梯度下降会减小 {x}",
-    "receipt.text.meaning.down": "{x} 稍微增大，{loss} 的减小量约为它的 {size} 倍；梯度下降会增大 {x}",
+    "receipt.text.meaning.up": "{x} 稍微增大，{loss} 的增大量{times}；梯度下降会减小 {x}",
+    "receipt.text.meaning.down": "{x} 稍微增大，{loss} 的减小量{times}；梯度下降会增大 {x}",
+    "receipt.text.meaning.times": "约为它的 {size} 倍",
+    "receipt.text.meaning.once": "与它大致相同",
+    "receipt.text.meaning.undefined": "{loss} 为 {value}，谈不上增大或减小：这个梯度没有意义",
     "receipt.text.meaning.flat": "{x} 稍微变动，{loss} 不变",
+    "receipt.text.meaning.kink": "{loss} 在 {x} 处有折点：左侧斜率为 {left}，右侧为 {right}；此处约定取 {taken}",
+    "receipt.text.meaning.jump": "{loss} 在此从 {below} 跳到 {above}；梯度只反映跳跃两旁的斜率，看不到跳跃本身",
     "receipt.text.grad": "{name}.grad 目前为：{held}",
     "receipt.text.grad.none": "None（尚未计算，不等于 0）",
-    "receipt.text.reason": "原因：{code}。{words}",
+    "receipt.text.reason": "原因：{code}——{words}",
     "receipt.text.causes": "  途中遇到：{met}",
     "receipt.text.array": "整个数组 {name}：{shape}",
     "receipt.text.array.gradient": "梯度",
@@ -70,6 +99,7 @@ STRINGS: dict[str, str] = {
     "receipt.text.rows.paths": "从损失到 {x} 的每条路径、各处的局部导数及其乘积",
     "receipt.text.rows.edges": "由 {x} 直接得出的量：传入的梯度 · 局部导数",
     "receipt.text.rows.rest": "另有 {count} 项，合计 {total}",
+    "receipt.text.rows.rounding": "途中与相加时舍入为 {dtype}：{rounding}",
     "receipt.text.rows.total": "合计 {total}   引擎的梯度 {engine} {mark}",
     "receipt.text.steps": "从 {loss} 返回 {x} 的过程",
     "receipt.text.steps.omitted": "另有 {count} 步未列出",
@@ -86,6 +116,7 @@ STRINGS: dict[str, str] = {
     "receipt.text.check.differs": "有限差分不一致：把 {x} 移动 ±{h}，损失的变化率为 {numeric}，而不是 {engine} ✗",
     "receipt.text.check.kink": "在 {x} 的 ±{h} 之内有一个折点，因此有限差分（{numeric}）不必与 {engine} 一致",
     "receipt.text.check.sides": "左侧 {left}，右侧 {right}",
+    "receipt.text.check.jump": "{loss} 从 {below} 跳到 {above}",
     "receipt.text.check.at_kink": "{mapping}（{place}）：{words}",
     "receipt.text.check.suspect": "{mapping}（{place}）的导数与它的值不符",
     "receipt.text.update": "{optimizer} 如何使用它（{settings}）",
