@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BOOL", "DOUBLE", "FLOAT", "I8", "I16", "I32", "I64", "PTR", "Operand", "Type", "constant", "type_of"]
+__all__ = [
+    "BOOL", "DOUBLE", "FLOAT", "I8", "I16", "I32", "I64", "PTR",
+    "Operand", "Type", "constant", "number_of", "type_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +108,17 @@ def constant(type: Type, number: float | int | bool) -> Operand:
     if type.lanes > 1:
         literal = "<" + ", ".join([f"{type.kind} {literal}"] * type.lanes) + ">"
     return Operand(literal, type)
+
+
+def number_of(operand: Operand) -> float | None:
+    """Return the number that a literal is (the same in every lane), or None of a value."""
+    text = operand.text
+    if text.startswith("<"):
+        text = text[1:-1].split(", ")[0].split()[1]
+    if text[0] in "%@" or text in ("poison", "undef"):
+        return None
+    if text in ("zeroinitializer", "true", "false"):
+        return float(text == "true")
+    if text.startswith("0x"):
+        return float(struct.unpack("d", struct.pack("Q", int(text, 16)))[0])
+    return float(text)
