@@ -153,10 +153,13 @@ def long_epilogue(f, vector, row, column, lanes, table):
 @pytest.mark.parametrize("kind", TARGETS)
 @pytest.mark.parametrize("epilogue", [bias_and_square, long_epilogue])
 @pytest.mark.parametrize("accumulate", [False, True])
-@pytest.mark.parametrize("shape", [(13, 70, 20), (7, 3, 801), (64, 33, 784), (1, 200, 5)])
-def test_the_epilogue_sees_each_finished_vector_once(kind, epilogue, accumulate, shape):
+@pytest.mark.parametrize("shape", [(13, 70, 20), (7, 3, 801), (64, 33, 784), (1, 200, 5), (200, 1, 70)])
+@pytest.mark.parametrize("turned", ["neither", "a", "b"])
+def test_the_epilogue_sees_each_finished_vector_once(kind, epilogue, accumulate, shape, turned):
     rows, columns, depth = shape
-    product = Product(rows, columns, depth, depth, 1, columns, 1, columns, accumulate)
+    left = (1, rows) if turned == "a" else (depth, 1)
+    right = (1, depth) if turned == "b" else (columns, 1)
+    product = Product(rows, columns, depth, *left, *right, columns, accumulate)
     _, run = compiled(kind, emit_product, product, epilogue)
     a, b, old = random_operands(product, 3)
     bias = np.random.default_rng(4).standard_normal(columns).astype(np.float32)

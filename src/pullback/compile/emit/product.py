@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .dot import DotTile, emit_dot, shape_of_dots
+from .finish import Epilogue
 from .function import Function, Module
 from .pack import Panel, emit_pack
-from .tile import Epilogue, Tile, emit_tile, rows_of_tile
+from .tile import Tile, emit_tile, rows_of_tile
 from .types import FLOAT, I64, PTR, Operand, Type
 
 __all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_product", "emit_product"]
@@ -98,7 +100,7 @@ def runs(total: int, most: int, grain: int = 1) -> list[Run]:
 
 def emit_product(module: Module, name: str, product: Product, epilogue: Epilogue | None = None) -> ProductKernel:
     """Write the kernel of one matrix product."""
-    plan = _Plan(module, _plain(product), epilogue)
+    plan = _Plan(module, product, epilogue)
     parameters = [(PTR, "c"), (PTR, "a"), (PTR, "b"), (I64, "begin"), (I64, "end"), (PTR, "workspace"), (PTR, "table")]
     f = Function(module, name, parameters)
     plan.write(f, f.argument("begin"), f.argument("end"), f.index(0))
@@ -112,7 +114,7 @@ def emit_batched_product(
 
     The epilogue's row counts through the whole batch: row r of item n is n · rows + r.
     """
-    plan = _Plan(module, _plain(product), epilogue)
+    plan = _Plan(module, product, epilogue)
     shared = [(PTR, "c"), (PTR, "a"), (PTR, "b"), (I64, "begin"), (I64, "end"), (PTR, "workspace"), (PTR, "table")]
     one = Function(module, f"{name}.one", [*shared, (I64, "first")])
     plan.write(one, one.argument("begin"), one.argument("end"), one.argument("first"))
@@ -163,20 +165,43 @@ def _plain(product: Product) -> Product:
     return product
 
 
+def _turned(product: Product) -> Product:
+    """Return Cᵀ = Bᵀ·Aᵀ for a C that is one column, and so one row when it is turned."""
+    return replace(
+        product,
+        rows=1,
+        columns=product.rows,
+        a_row=0,
+        a_depth=product.b_depth,
+        b_depth=product.a_depth,
+        b_column=product.a_row,
+    )
+
+
 class _Plan:
     """How one product is cut up, and the code that goes over the pieces."""
 
     def __init__(self, module: Module, product: Product, epilogue: Epilogue | None) -> None:
-        self.module, self.product, self.epilogue = module, product, epilogue
+        self.module, self.epilogue = module, epilogue
+        self.product = product = _plain(product)
         self.lanes = lanes = module.lanes(product.type)
-        vectors = -(-product.columns // lanes)
-        most = _vectors_of_tile(module, product.rows)
-        self.panels = runs(product.columns, lanes * min(vectors, most), lanes)
+        self.dots = _pays_to_fold(product, lanes)
+        column = product.columns == 1 and product.a_row == 1 and product.c_row == 1 < product.rows
+        self.turned = column and not self.dots
+        if self.turned:
+            self.product = product = _turned(product)
+        if self.dots:
+            high, wide = shape_of_dots(module, product.rows, product.columns)
+            self.panels, self.tiles = runs(product.columns, wide), runs(product.rows, high)
+            self.parts, self.part, self.tail = 1, product.depth, 0
+        else:
+            self.panels = runs(product.columns, lanes * _vectors_of_tile(module, product.rows), lanes)
+            vectors = -(-max(run.size for run in self.panels) // lanes)
+            self.tiles = runs(product.rows, rows_of_tile(module, vectors))
+            self.parts, self.part, self.tail = _cut_depth(product.depth)
         self.width = max(run.size for run in self.panels)
-        self.tiles = runs(product.rows, rows_of_tile(module, -(-self.width // lanes)))
-        self.parts, self.part, self.tail = _cut_depth(product.depth)
-        self.packed = product.b_column != 1 or self._pays_to_pack()
         self.padded = -(-self.width // lanes) * lanes
+        self.packed = not self.dots and (product.b_column != 1 or self._pays_to_pack())
         rows, columns = (sum(run.count for run in cut) for cut in (self.tiles, self.panels))
         self.by_rows = rows >= columns and not (self.packed and columns >= 8)
         self.units = rows if self.by_rows else columns
@@ -221,8 +246,9 @@ class _Plan:
         ends: Sequence[Operand],
     ) -> None:
         product, type = self.product, self.product.type
-        a = f.at(f.argument("a"), f.times(start, product.a_depth), type)
-        b = f.at(f.argument("b"), f.times(start, product.b_depth), type)
+        left, right = ("b", "a") if self.turned else ("a", "b")
+        a = f.at(f.argument(left), f.times(start, product.a_depth), type)
+        b = f.at(f.argument(right), f.times(start, product.b_depth), type)
         share = (begin, end)
         for panel in self.panels:
             with _each(f, panel, None if self.by_rows else share) as column:
@@ -237,37 +263,54 @@ class _Plan:
                     source = copied
                 for run in self.tiles:
                     with _each(f, run, share if self.by_rows else None) as row:
-                        tile = self._tile(run.size, panel.size, step)
                         place = f.plus(f.times(row, product.c_row), column)
                         arguments = [
                             f.at(f.argument("c"), place, type),
                             f.at(a, f.times(row, product.a_row), type),
                             source,
                         ]
-                        if tile.long:
+                        if not self.dots and self.part >= 4:
                             arguments.append(depth)
                         arguments += ends
                         if self.epilogue is not None:
                             scratch = f.at(f.argument("workspace"), self._scratch_at(), type)
                             arguments += [f.plus(first, row), column, f.argument("table"), scratch]
-                        f.call(emit_tile(self.module, tile), *arguments)
+                        f.call(self._tile(run.size, panel.size, step), *arguments)
 
-    def _tile(self, rows: int, columns: int, b_depth: int) -> Tile:
+    def _tile(self, rows: int, columns: int, b_depth: int) -> str:
+        """Write the kernel of a tile and return its name."""
         product = self.product
-        return Tile(
+        a_row, c_row = (product.a_row, product.c_row) if rows > 1 else (0, 0)
+        if self.dots:
+            b_column = product.b_column if columns > 1 else 0
+            dot = DotTile(
+                product.type,
+                rows,
+                columns,
+                product.depth,
+                a_row,
+                b_column,
+                c_row,
+                product.accumulate,
+                self.epilogue,
+            )
+            return emit_dot(self.module, dot)
+        tile = Tile(
             product.type,
             rows,
             columns,
-            a_row=product.a_row if rows > 1 else 0,
-            a_depth=product.a_depth,
-            b_depth=b_depth,
-            c_row=product.c_row if rows > 1 else 0,
+            a_row,
+            product.a_depth,
+            b_depth,
+            c_row,
             tail=self.tail,
             long=self.part >= 4,
             parts=self.parts > 1,
             accumulate=product.accumulate,
             epilogue=self.epilogue,
+            turned=self.turned,
         )
+        return emit_tile(self.module, tile)
 
 
 @contextmanager
@@ -284,6 +327,13 @@ def _each(f: Function, run: Run, share: tuple[Operand, Operand] | None) -> Itera
     high = f.intrinsic("smin", I64, share[1], f.index(run.unit + run.count))
     with f.when(f.compare("slt", low, high)), f.loop(low, high) as loop:
         yield f.plus(f.times(loop.index, run.size), run.start - run.unit * run.size)
+
+
+def _pays_to_fold(product: Product, lanes: int) -> bool:
+    """Return whether to sum along vectors of the depth: where B is turned over, and too few rows would share a copy."""
+    if product.a_depth != 1 or product.b_depth != 1 or product.depth < 2 * lanes or lanes == 1:
+        return False
+    return product.columns <= 2 or (product.b_column != 1 and product.rows <= 8)
 
 
 def _vectors_of_tile(module: Module, rows: int) -> int:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from .finish import Epilogue, Finished, finish, finish_parameters
 from .function import Function, Module
 from .types import BOOL, I64, PTR, Operand, Type, constant
 
-__all__ = ["Epilogue", "Tile", "emit_tile", "multiply_add", "rows_of_tile", "store_finished"]
-
-Epilogue = Callable[[Function, Operand, Operand, Operand, int, Operand], Operand | None]
-"""What becomes of a finished vector of C.
-
-It is called with the function being written, the vector, its row and its first column (i64), how many of its lanes
-are valid, and the table pointer. It returns the vector to store in C, or None if it has stored what it wants itself.
-The vector may have fewer lanes than the target's registers (its type says so), down to one.
-"""
-
-INLINE_LINES = 200
-"""A tile whose epilogues are longer than this in all has them in a loop over its rows."""
+__all__ = ["Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,7 @@ class Tile:
     parts: bool
     accumulate: bool
     epilogue: Epilogue | None = None
+    turned: bool = False
 
     @property
     def parameters(self) -> tuple[tuple[Type, str], ...]:
@@ -52,7 +43,7 @@ class Tile:
         if self.parts:
             names += [(BOOL, "more"), (BOOL, "last")]
         if self.epilogue is not None:
-            names += [(I64, "row"), (I64, "column"), (PTR, "table"), (PTR, "scratch")]
+            names += finish_parameters
         return tuple(names)
 
 
@@ -81,7 +72,7 @@ def emit_tile(module: Module, tile: Tile) -> str:
     lanes = module.lanes(tile.type)
     vector = tile.type.of(lanes)
     valid = [min(lanes, tile.columns - at) for at in range(0, tile.columns, lanes)]
-    a, b, c = f.argument("a"), f.argument("b"), f.argument("c")
+    a, b = f.argument("a"), f.argument("b")
 
     def step(k: Operand | int, ahead: int, totals: Sequence[Operand]) -> list[Operand]:
         from_b = f.at(f.at(b, f.times(k, tile.b_depth), tile.type), ahead * tile.b_depth, tile.type)
@@ -107,71 +98,19 @@ def emit_tile(module: Module, tile: Tile) -> str:
     for ahead in range(tile.tail):
         totals = step(start, ahead, totals)
 
-    places = [f.at(c, i * tile.c_row + j * lanes, tile.type) for i in range(tile.rows) for j in range(len(valid))]
-    widths = valid * tile.rows
-
-    def with_c() -> list[Operand]:
-        old = [f.load(vector, place, n) for place, n in zip(places, widths, strict=True)]
-        return [f.add(x, y) for x, y in zip(totals, old, strict=True)]
-
+    sums = Finished(tile.type, tile.c_row, valid, totals, tile.turned)
     if tile.accumulate:
-        totals = with_c()
+        sums = sums.with_c(f)
     elif tile.parts:
-        totals = f.either_all(f.argument("more"), with_c, lambda: totals)
-
-    def store() -> None:
-        for total, place, n in zip(totals, places, widths, strict=True):
-            f.store(total, place, n)
-
+        added = f.either_all(f.argument("more"), lambda: sums.with_c(f).totals, lambda: totals)
+        sums = replace(sums, totals=added)
     if tile.epilogue is None:
-        store()
+        sums.store(f)
     elif tile.parts:
         with f.when(f.value(BOOL, f"xor i1 {f.argument('last')}, true")):
-            store()
+            sums.store(f)
         with f.when(f.argument("last")):
-            _finish(f, tile, totals, valid)
+            finish(f, tile.epilogue, sums)
     else:
-        _finish(f, tile, totals, valid)
+        finish(f, tile.epilogue, sums)
     return name
-
-
-def store_finished(
-    f: Function, epilogue: Epilogue | None, vector: Operand, place: Operand, row: Operand, column: Operand, lanes: int
-) -> None:
-    """Pass a finished vector through the epilogue and store what it returns."""
-    result = vector if epilogue is None else epilogue(f, vector, row, column, lanes, f.argument("table"))
-    if result is not None:
-        f.store(result, place, lanes)
-
-
-def _finish(f: Function, tile: Tile, totals: Sequence[Operand], valid: Sequence[int]) -> None:
-    """Run the epilogue on each vector of a tile: in line where it is short, else from memory in a loop over rows."""
-    epilogue = tile.epilogue
-    assert epilogue is not None
-    row, column, scratch, c = (f.argument(name) for name in ("row", "column", "scratch", "c"))
-    lanes = totals[0].type.lanes
-    width = len(valid) * lanes
-    if epilogue_lines(f.module, epilogue, totals[0].type) * len(totals) <= INLINE_LINES:
-        for at, total in enumerate(totals):
-            i, j = divmod(at, len(valid))
-            place = f.at(c, i * tile.c_row + j * lanes, tile.type)
-            store_finished(f, epilogue, total, place, f.plus(row, i), f.plus(column, j * lanes), valid[j])
-        return
-    for at, total in enumerate(totals):
-        f.store(total, f.at(scratch, at * lanes, tile.type))
-    with f.loop(0, tile.rows) as loop:
-        source = f.at(scratch, f.times(loop.index, width), tile.type)
-        target = f.at(c, f.times(loop.index, tile.c_row), tile.type)
-        here = f.plus(row, loop.index)
-        for j, n in enumerate(valid):
-            total = f.load(totals[0].type, f.at(source, j * lanes, tile.type))
-            place = f.at(target, j * lanes, tile.type)
-            store_finished(f, epilogue, total, place, here, f.plus(column, j * lanes), n)
-
-
-def epilogue_lines(module: Module, epilogue: Epilogue, vector: Type) -> int:
-    """Return how many lines an epilogue writes, by letting it write them into a module that is thrown away."""
-    probe = Function(Module(module.vector_bits), "probe", [(I64, "row"), (I64, "column"), (PTR, "table")])
-    row, column, table = (probe.argument(name) for name in ("row", "column", "table"))
-    epilogue(probe, constant(vector, 0.0), row, column, vector.lanes, table)
-    return len(probe.lines)
