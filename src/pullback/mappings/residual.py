@@ -12,7 +12,6 @@ from ..core.samples import Sample, fixed
 from .arithmetic import add, multiply, negative, subtract
 from .rounding import abs, sign
 from .select import clip
-from .slicing import STEPWISE
 
 __all__: list[str] = []
 
@@ -51,7 +50,7 @@ _huber = elementwise(
     uses=INPUTS,
     formula=r"h_\delta({x} - {target})",
     words="Huber's loss of {x} and {target}: the square near the target, straight lines far from it",
-    lower=STEPWISE,
+    lower="huber",
     onnx=unsupported("huber: ONNX has no such operator; losses are not exported"),
     samples=fixed(_residuals),
 )
@@ -91,7 +90,7 @@ _pinball = elementwise(
     uses=INPUTS,
     formula=r"\max({q} ({target} - {x}), ({q} - 1)({target} - {x}))",
     words="the pinball loss of {x} and {target}, which is least at the quantile {q}",
-    lower=STEPWISE,
+    lower="pinball",
     onnx=unsupported("pinball: ONNX has no such operator; losses are not exported"),
     samples=fixed(_quantiles),
     special={(1.0, 1.0, 0.3): 0.0, (nan, 1.0, 0.3): nan},

@@ -10,8 +10,8 @@ from ..core.families import elementwise, reduction
 from ..core.mapping import BOTH, INPUTS, OUTPUT
 from ..core.samples import Sample, fixed, real
 from ..core.spec import ndim_of, operand
-from .arithmetic import multiply, negative, square, subtract
-from .reduce import Axis, _mean, count_of, folds, max, min, normal_axes, sum
+from .arithmetic import divide, multiply, negative, square, subtract
+from .reduce import Axis, _mean, _sum, count_of, folds, max, min, normal_axes, sum
 from .rounding import abs
 from .slicing import NO_OPERATOR, STEPWISE
 
@@ -31,7 +31,7 @@ _safe_reciprocal = elementwise(
     uses=OUTPUT,
     formula=r"\frac{{1}}{{{x}}}",
     words="the reciprocal of {x}, and 0 of 0",
-    lower=STEPWISE,
+    lower="safe_reciprocal",
     onnx=NO_OPERATOR,
     samples=real((0.5, 3)),
     special={0.0: 0.0, inf: 0.0, nan: nan},
@@ -79,11 +79,17 @@ def _spreads(rng: np.random.Generator) -> list[Sample]:
     ]
 
 
+def _var_body(x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float) -> Any:
+    total = _sum(square(_apart(x, axis)), axis=axis, keepdims=keepdims)
+    return divide(total, _freedom(x, axis, correction))
+
+
 _var = reduction(
     "var",
     _var_kernel,
     lambda x, y, *, axis, correction: multiply(_apart(x, axis), 2 * _per_freedom(x, axis, correction)),
     uses=INPUTS,
+    body=_var_body,
     formula=r"\operatorname{{var}}({x})",
     words="the variance of {x}",
     flops=lambda x, **static: 3 * x.size,  # a difference, a square and a sum
