@@ -105,6 +105,31 @@ class TestMultiheadAttention:
         ours = nn.MultiheadAttention(E, 2, **options)
         like_torch(ours, torch.nn.MultiheadAttention(E, 2, **options), [Q, K, V], masks, theirs)
 
+    @pytest.mark.parametrize("masks", MASKS, ids=lambda m: "-".join(m) or "none")
+    @pytest.mark.parametrize(
+        "options",
+        [{"add_bias_kv": True}, {"add_zero_attn": True}, {"add_bias_kv": True, "add_zero_attn": True, "bias": False}],
+    )
+    def test_further_keys_are_those_of_pytorch(self, like_torch, masks, options):
+        import torch
+
+        theirs = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in masks.items()}
+        ours = nn.MultiheadAttention(E, 2, **options)
+        like_torch(ours, torch.nn.MultiheadAttention(E, 2, **options), [Q, K, V], masks, theirs)
+
+    @pytest.mark.parametrize("masks", [{}, {"key_padding_mask": PADDING[:, :L]}, {"attn_mask": ADDED[:, :L]}])
+    def test_no_query_is_kept_from_the_further_keys(self, like_torch, masks):
+        import torch
+
+        future = np.triu(np.ones((L, L), bool), 1)
+        theirs = {k: torch.tensor(v) for k, v in masks.items()}
+        joined = np.where(future, -np.inf, masks["attn_mask"]) if "attn_mask" in masks else future
+        theirs["attn_mask"] = torch.tensor(joined)
+        options = {"add_bias_kv": True, "add_zero_attn": True}
+        ours = nn.MultiheadAttention(E, 2, **options)
+        other = torch.nn.MultiheadAttention(E, 2, **options)
+        like_torch(ours, other, [Q, K[:L], V[:L]], {**masks, "is_causal": True}, theirs)
+
     def test_of_other_sizes_batch_first_and_of_a_single_example(self, like_torch):
         import torch
 
@@ -132,6 +157,7 @@ class TestMultiheadAttention:
 
     def test_laws(self, laws):
         laws(nn.MultiheadAttention(E, 2), Q, K, V)
+        laws(nn.MultiheadAttention(E, 2, add_bias_kv=True, add_zero_attn=True), Q, K, V)
         laws(nn.MultiheadAttention(E, 2), Q, K, V, options={"key_padding_mask": PADDING, "attn_mask": ADDED})
 
     @pytest.mark.parametrize(

@@ -88,3 +88,90 @@ def test_other_interpreters():
     np.add.at(want, indices[0], -g * np.sin(W[indices[0]]) * v[indices[0]])
     np.testing.assert_allclose(second, want, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(np.asarray(F.embedding(indices[::2, ::-1], W)), W[indices[::2, ::-1]])
+
+
+OPTIONS = [
+    {"max_norm": 1.0},
+    {"max_norm": 0.8, "norm_type": 1.0, "padding_idx": 1},
+    {"max_norm": 0.9, "norm_type": 3.0},
+    {"scale_grad_by_freq": True},
+    {"scale_grad_by_freq": True, "padding_idx": 1, "max_norm": 1.0},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_options_are_those_of_pytorch(options, agreement):
+    torch = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+    indices = np.array([[0, 1, 1], [5, 2, 1]])
+    ours = nn.Embedding(6, 3, **options).double()
+    theirs = torch.nn.Embedding(6, 3, dtype=torch.float64, **options)
+    ours.weight.assign_(W)
+    theirs.weight.data = torch.tensor(W)
+    have, want = ours(indices), theirs(torch.tensor(indices))
+    agreement.compare("layer", "Embedding", "value", have, want)
+    agreement.compare("layer", "Embedding", "state", ours.weight, theirs.weight)  # shorter rows stay
+    g = rng.normal(size=have.shape)
+    have.backward(g)
+    want.backward(torch.tensor(g))
+    agreement.compare("layer", "Embedding", "gradient", ours.weight.grad, theirs.weight.grad)
+
+
+@pytest.mark.parametrize("options", OPTIONS[:3])
+def test_the_laws_hold_where_rows_are_short(options, laws):
+    layer = nn.Embedding(6, 3, **options).double()
+    layer.weight.assign_(W / 10)
+    laws(layer, np.array([[0, 1, 1], [5, 2, 1]]))
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_traced_step_gives_the_same_bits(options):
+    def run(wrap):
+        layer = nn.Embedding(6, 3, **options).double()
+        layer.weight.assign_(W)
+
+        @wrap
+        def step(indices):
+            layer.zero_grad()
+            (layer(indices) ** 2).sum().backward()
+            return layer.weight.grad
+
+        gradients = [np.asarray(step(pb.tensor(i))) for i in ([0, 1, 1], [5, 2, 1])]
+        return [*gradients, np.asarray(layer.weight)]
+
+    for a, b in zip(run(lambda f: f), run(pb.trace), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_table_of_the_caller_stays_and_has_the_gradient_of_the_shortened_one():
+    table = W.copy()
+    y = F.embedding(np.array([1, 2]), table, max_norm=0.5)
+    np.testing.assert_array_equal(table, W)
+    np.testing.assert_allclose(np.linalg.norm(np.asarray(y), axis=1), 0.5, rtol=1e-6)
+    gradient = pb.grad(lambda w: F.embedding(np.array([1, 2]), w, max_norm=0.5).sum())(table)
+    assert np.asarray(gradient).tolist() == [[0.0] * 3, [1.0] * 3, [1.0] * 3, *[[0.0] * 3] * 3]
+    alone = pb.vmap(lambda i: F.embedding(i, table, max_norm=0.5))(np.array([[1], [2]]))
+    np.testing.assert_array_equal(np.asarray(alone)[:, 0], np.asarray(y))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: nn.Embedding(6, 2, sparse=True), "Embedding: expected sparse=False.*dense"),
+        (lambda: F.embedding(np.array([1]), W, sparse=True), "expected sparse=False"),
+        (lambda: nn.Embedding(6, 2, max_norm=0.0), "max_norm > 0.*got max_norm=0.0"),
+        (lambda: nn.Embedding(6, 2, max_norm=1.0, norm_type=-1.0), "norm_type=-1.0"),
+    ],
+)
+def test_options_that_make_no_sense(call, text):
+    with pytest.raises(ValueError, match=f"(?s){text}"):
+        call()
+
+
+def test_inside_vmap_a_parameter_is_not_shortened():
+    layer = nn.Embedding(6, 3, max_norm=0.5).double()
+    before = layer.weight.tolist()
+    with pytest.raises(pb.PullbackError, match="max_norm=None"):
+        pb.vmap(layer)(np.array([[1], [2]]))
+    with pytest.raises(IndexError):
+        layer(np.array([2, 6]))
+    assert layer.weight.tolist() == before

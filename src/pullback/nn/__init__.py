@@ -44,6 +44,7 @@ from .losses import (
 )
 from .module import *
 from .overview import *
+from .packed import *
 from .padding import *
 from .parameter import *
 from .parametrize import *

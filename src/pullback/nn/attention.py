@@ -130,6 +130,18 @@ def _check_mask(mask: Any, scores: tuple[int, ...]) -> None:
         )
 
 
+def _never_hidden(mask: Any, is_causal: bool, queries: int, keys: int, more: int) -> Any:
+    """Return the mask for `more` further keys, which every query looks at; None where it looks at all."""
+    if is_causal:
+        causal = _causal(queries, keys)
+        numbers = mask is not None and dtype_of(mask).kind != "b"
+        mask = causal if mask is None else m.where(causal, mask, -inf) if numbers else m.logical_and(mask, causal)
+    if mask is None:
+        return None
+    seen = np.ones if dtype_of(mask).kind == "b" else np.zeros
+    return m.concat([mask, seen((*shape_of(mask)[:-1], more), dtype_of(mask))], axis=-1)
+
+
 class MultiheadAttention(Module):
     """Attention in `num_heads` subspaces: queries, keys and values are projected, attended, joined and projected.
 
@@ -140,7 +152,9 @@ class MultiheadAttention(Module):
 
     `key_padding_mask` (N, S) and `attn_mask` (L, S) or (N·num_heads, L, S): booleans say what is *not* looked
     at, numbers are added to the scores. `is_causal`: query i looks at keys 0, …, i only. A query that may
-    look at nothing gets weights 0 (PyTorch: 0 or NaN, depending on `need_weights`).
+    look at nothing gets weights 0 (PyTorch: 0 or NaN, depending on `need_weights`). `add_bias_kv` appends a
+    learnt key and value, `bias_k` and `bias_v` (1, 1, embed_dim), to every sequence, and `add_zero_attn` a key
+    and value of zeros; no mask hides them, and S in the weights counts them.
 
     Parameters: `in_proj_weight` (3·embed_dim, embed_dim), or `q_proj_weight`, `k_proj_weight`,
     `v_proj_weight` when `kdim` or `vdim` differ; `in_proj_bias`, `out_proj.weight`, `out_proj.bias`
@@ -155,6 +169,8 @@ class MultiheadAttention(Module):
     """
 
     in_proj_bias: Parameter | None
+    bias_k: Parameter | None
+    bias_v: Parameter | None
 
     def __init__(
         self,
@@ -162,6 +178,8 @@ class MultiheadAttention(Module):
         num_heads: int,
         dropout: float = 0.0,
         bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
@@ -191,6 +209,9 @@ class MultiheadAttention(Module):
             self.k_proj_weight = Parameter(np.empty((embed_dim, kdim), dtype))
             self.v_proj_weight = Parameter(np.empty((embed_dim, vdim), dtype))
         self.in_proj_bias = Parameter(np.empty(3 * embed_dim, dtype)) if bias else None
+        self.bias_k = Parameter(np.empty((1, 1, embed_dim), dtype)) if add_bias_kv else None
+        self.bias_v = Parameter(np.empty((1, 1, embed_dim), dtype)) if add_bias_kv else None
+        self.add_zero_attn = add_zero_attn
         self.out_proj = Linear(embed_dim, embed_dim, bias, dtype)
         self.reset_parameters()
 
@@ -206,6 +227,9 @@ class MultiheadAttention(Module):
         if self.in_proj_bias is not None and self.out_proj.bias is not None:
             init.zeros_(self.in_proj_bias)
             init.zeros_(self.out_proj.bias)
+        for added in (self.bias_k, self.bias_v):
+            if added is not None:
+                init.xavier_normal_(added)
 
     def forward(
         self,
@@ -229,7 +253,11 @@ class MultiheadAttention(Module):
             inputs = [m.permute_dims(x, (1, 0, 2)) for x in inputs]
         q, k, v = self._projected(inputs)
         size, _, length, _ = shape_of(q)
-        mask = self._mask(key_padding_mask, attn_mask, size, length, shape_of(k)[2], dtype_of(q), alone)
+        keys = shape_of(k)[2]
+        mask = self._mask(key_padding_mask, attn_mask, size, length, keys, dtype_of(q), alone)
+        k, v = self._with_more(k, self.bias_k), self._with_more(v, self.bias_v)
+        if shape_of(k)[2] > keys:
+            mask, is_causal = _never_hidden(mask, is_causal, length, keys, shape_of(k)[2] - keys), False
         y, weights = attend(q, k, v, mask, self.dropout if self.training else 0.0, is_causal)
         y = m.reshape(m.permute_dims(y, (0, 2, 1, 3)), (size, length, self.embed_dim))
         y = self.out_proj(y)
@@ -262,6 +290,16 @@ class MultiheadAttention(Module):
             y = m.reshape(m.linear(x, weight, bias), (size, length, self.num_heads, n // self.num_heads))
             heads.append(m.permute_dims(y, (0, 2, 1, 3)))
         return tuple(heads)
+
+    def _with_more(self, heads: Any, added: Any) -> Any:
+        """Append to every sequence of keys or values the learnt one and zeros, as the settings say."""
+        size, count, _, width = shape_of(heads)
+        parts = [heads]
+        if added is not None:
+            parts.append(m.broadcast_to(m.reshape(added, (1, count, 1, width)), (size, count, 1, width)))
+        if self.add_zero_attn:
+            parts.append(np.zeros((size, count, 1, width), dtype_of(heads)))
+        return heads if len(parts) == 1 else m.concat(parts, axis=2)
 
     def _check(self, query: Any, key: Any, value: Any) -> None:
         of_q, of_k, of_v = shape_of(query), shape_of(key), shape_of(value)
@@ -313,6 +351,8 @@ class MultiheadAttention(Module):
         """The sizes and what differs from the defaults."""
         parts = [f"embed_dim={self.embed_dim}, num_heads={self.num_heads}"]
         parts += [f"dropout={self.dropout}"] if self.dropout else []
+        parts += ["add_bias_kv=True"] if self.bias_k is not None else []
+        parts += ["add_zero_attn=True"] if self.add_zero_attn else []
         parts += [f"kdim={self.kdim}, vdim={self.vdim}"] if not self._joined else []
         parts += ["batch_first=True"] if self.batch_first else []
         return ", ".join(parts)

@@ -10,8 +10,8 @@ from ..core.errors import ShapeError
 from ..core.spec import default_dtype
 from ..tensor import Tensor
 from ..transforms.backward import numbers_of
-from . import functional as F
 from . import init
+from .lookup import check_dense, check_norm, embedding
 from .module import Module
 from .parameter import Parameter
 
@@ -22,7 +22,9 @@ class Embedding(Module):
     """The rows of a table that integers choose: (…) → (…, embedding_dim).
 
     `weight` has shape (num_embeddings, embedding_dim) and starts as N(0, 1). The row `padding_idx` starts as
-    zeros and gets no gradient. Raises IndexError for an index outside 0, …, num_embeddings − 1.
+    zeros and gets no gradient. `max_norm` shortens the rows that are used to that length, in the norm with the
+    exponent `norm_type`; `scale_grad_by_freq` divides the gradient of a row by how often it was used. Raises
+    IndexError for an index outside 0, …, num_embeddings − 1, ValueError for `sparse=True`: gradients are dense.
 
     >>> import pullback as pb
     >>> pb.nn.Embedding(10, 4)(pb.tensor([[1, 2, 3]])).shape
@@ -30,15 +32,29 @@ class Embedding(Module):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, dtype: Any = None
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
+        check_dense("Embedding", sparse)
+        if max_norm is not None:
+            check_norm("Embedding", max_norm, norm_type)
         for name, n in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
                 raise ValueError(f"Embedding: expected {name} to be a positive integer, got {n!r}")
         self.num_embeddings = int(num_embeddings)
         self.embedding_dim = int(embedding_dim)
         self.padding_idx = self._row(padding_idx)
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
         dtype = default_dtype() if dtype is None else np.dtype(dtype)
         self.weight = Parameter(np.empty((self.num_embeddings, self.embedding_dim), dtype))
         self.reset_parameters()
@@ -51,7 +67,16 @@ class Embedding(Module):
         return int(index) % self.num_embeddings
 
     @classmethod
-    def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Self:
         """Return a layer with the table `embeddings` (num_embeddings, embedding_dim), which `freeze` keeps as it is.
 
         >>> import pullback as pb
@@ -61,7 +86,8 @@ class Embedding(Module):
         table = np.array(numbers_of(embeddings) if isinstance(embeddings, Tensor) else embeddings)
         if table.ndim != 2:
             raise ShapeError(f"Embedding.from_pretrained: expected a table with two axes, got shape {table.shape}")
-        layer = cls(table.shape[0], table.shape[1], padding_idx, table.dtype)
+        rows, width = table.shape
+        layer = cls(rows, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, table.dtype)
         layer.weight.assign_(table)
         layer.weight.requires_grad_(not freeze)
         return layer
@@ -76,9 +102,17 @@ class Embedding(Module):
 
     def forward(self, indices: Any) -> Any:
         """Return the rows that `indices` choose."""
-        return F.embedding(indices, self.weight, self.padding_idx)
+        return embedding(indices, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
-        """The size of the table."""
+        """The size of the table, and the settings that differ from the defaults."""
         shown = f"{self.num_embeddings}, {self.embedding_dim}"
-        return shown if self.padding_idx is None else f"{shown}, padding_idx={self.padding_idx}"
+        for name, default in (
+            ("padding_idx", None),
+            ("max_norm", None),
+            ("norm_type", 2),
+            ("scale_grad_by_freq", False),
+        ):
+            value = getattr(self, name)
+            shown += f", {name}={value}" if value != default else ""
+        return shown

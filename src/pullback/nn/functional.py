@@ -33,7 +33,6 @@ from ..mappings import (
     threshold,
 )
 from ..mappings.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
-from ..mappings.embedding import embedding
 from ..mappings.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -53,6 +52,7 @@ from ..mappings.pool import (
 from .attention import scaled_dot_product_attention
 from .bilinear import bilinear
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from .lookup import embedding
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -72,8 +72,10 @@ from .losses import (
     multi_margin_loss,
     multilabel_soft_margin_loss,
     nll_loss,
+    normalize,
     nt_xent_loss,
     pairwise_distance,
+    pdist,
     poisson_nll_loss,
     quantile_loss,
     sigmoid_focal_loss,
@@ -152,10 +154,12 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "nt_xent_loss",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",

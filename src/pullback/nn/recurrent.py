@@ -20,6 +20,7 @@ from . import init
 from .cells import nonlinear, pair, positive
 from .dropout import check_probability, dropout
 from .module import Module
+from .packed import PackedSequence, packed_like, pad_packed_sequence
 from .parameter import Parameter
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -95,6 +96,12 @@ class _Recurrent(Module):
 
     def _run(self, x: Any, initial: tuple[Any, ...], lengths: Any) -> tuple[Any, tuple[Any, ...]]:
         """Return the outputs of the last layer and the final states, stacked over layers and directions."""
+        if isinstance(x, PackedSequence):
+            if lengths is not None:
+                raise ValueError(f"{self!r}: a PackedSequence has its own lengths; leave `lengths` out")
+            padded, own = pad_packed_sequence(x, self.batch_first)
+            y, final = self._run(padded, initial, own)
+            return packed_like(y, x, self.batch_first), final
         x = operand(x)
         alone = ndim_of(x) == 2
         shape = self._checked(x)
@@ -229,10 +236,11 @@ class RNN(_Recurrent):
     x: (T, N, input_size), or (N, T, input_size) with `batch_first`, or (T, input_size). hx: the initial
     states (num_layers·directions, N, hidden_size), zeros if left out. `lengths`: (N,) integers in 1 … T;
     behind its end a sequence puts out zeros, and its last state is that at its end; the backward direction
-    begins there. Returns the outputs of the last layer, (T, N, directions·hidden_size), and the final
-    states h_n of all layers. Each layer but the last is followed by `dropout`. Parameters of layer k:
-    `weight_ih_lk`, `weight_hh_lk`, `bias_ih_lk`, `bias_hh_lk`, and with the ending `_reverse` those of the
-    backward direction. Raises ShapeError for other shapes and lengths.
+    begins there. A `PackedSequence` in the place of x comes back as one. Returns the outputs of the last
+    layer, (T, N, directions·hidden_size), and the final states h_n of all layers. Each layer but the last is
+    followed by `dropout`. Parameters of layer k: `weight_ih_lk`, `weight_hh_lk`, `bias_ih_lk`, `bias_hh_lk`,
+    and with the ending `_reverse` those of the backward direction. Raises ShapeError for other shapes and
+    lengths.
 
     >>> import pullback as pb
     >>> y, h = pb.nn.RNN(4, 3, num_layers=2)(pb.zeros((5, 2, 4)))

@@ -23,8 +23,10 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "info_nce_loss",
+    "normalize",
     "nt_xent_loss",
     "pairwise_distance",
+    "pdist",
     "triplet_margin_loss",
 ]
 
@@ -60,10 +62,45 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     x1, x2 = broadcast("pairwise_distance", x1=x1, x2=x2)
     if not p > 0:
         raise ValueError(f"pairwise_distance: expected p > 0, got {p}")
-    apart = m.add(m.subtract(x1, x2), eps)
+    return length_of(m.add(m.subtract(x1, x2), eps), p, -1, keepdim)
+
+
+def length_of(x: Any, p: float, dim: int, keepdim: bool) -> Any:
+    """Return (Σ |x|^p)^(1/p) along the axis `dim`; p = inf is the largest element."""
     if p in (1, 2, np.inf):
-        return m.norm(apart, axis=-1, keepdims=keepdim, ord=p)
-    return m.pow(m.sum(m.pow(m.abs(apart), float(p)), axis=-1, keepdims=keepdim), 1 / p)
+        return m.norm(x, axis=dim, keepdims=keepdim, ord=p)
+    return m.pow(m.sum(m.pow(m.abs(x), float(p)), axis=dim, keepdims=keepdim), 1 / p)
+
+
+def normalize(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+    """Return x / max(‖x‖ₚ, ε) along the axis `dim`: vectors of length 1. Raises ValueError unless p > 0.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.normalize(pb.tensor([3.0, 4.0]), dim=0).tolist()
+    [0.6, 0.8]
+    """
+    if not p > 0:
+        raise ValueError(f"normalize: expected p > 0, got {p}")
+    x = operand(x)
+    return m.divide(x, m.maximum(length_of(x, p, dim, True), eps))
+
+
+def pdist(x: Any, p: float = 2.0) -> Any:
+    """Return the distances ‖xᵢ − xⱼ‖ₚ of all pairs i < j of rows: (N, D) → (N (N − 1)/2,).
+
+    The gradient at a distance of 0 is 0. Raises ShapeError for another x, ValueError unless p > 0.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.pdist(pb.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])).tolist()
+    [5.0, 1.0, 4.2426...]
+    """
+    x = operand(x)
+    if ndim_of(x) != 2:
+        raise ShapeError(f"pdist: expected x of shape (N, D), got {shape_of(x)}")
+    if not p > 0:
+        raise ValueError(f"pdist: expected p > 0, got {p}")
+    first, second = np.triu_indices(shape_of(x)[0], 1)
+    return length_of(m.subtract(m.take(x, first, axis=0), m.take(x, second, axis=0)), p, -1, False)
 
 
 def cosine_embedding_loss(
@@ -161,7 +198,7 @@ def info_nce_loss(
             far = m.reshape(m.matmul(m.reshape(q, (count, 1, width)), others), (count, have[1]))
         near = m.sum(m.multiply(q, k), axis=-1, keepdims=True)
         scores, labels = m.concat([near, far], axis=1), np.zeros(count, np.int64)
-    return labelled_cross_entropy(m.divide(scores, temperature), labels, reduction)
+    return labelled_cross_entropy(m.divide(scores, temperature), labels, reduction=reduction)
 
 
 def nt_xent_loss(z1: Any, z2: Any, *, temperature: float = 0.5, reduction: str = "mean") -> Any:
@@ -182,7 +219,7 @@ def nt_xent_loss(z1: Any, z2: Any, *, temperature: float = 0.5, reduction: str =
     itself = np.eye(2 * count, dtype=bool)
     scores = m.divide(m.matmul(z, m.matrix_transpose(z)), temperature)
     labels = (np.arange(2 * count) + count) % (2 * count) if count else np.zeros(0, np.int64)
-    return labelled_cross_entropy(m.where(itself, -np.inf, scores), labels, reduction)
+    return labelled_cross_entropy(m.where(itself, -np.inf, scores), labels, reduction=reduction)
 
 
 def _rows(name: str, a: Any, b: Any, temperature: float) -> tuple[Any, Any]:
