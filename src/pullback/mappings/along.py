@@ -16,7 +16,7 @@ from ..core.spec import Shape, Spec, operand, shape_of
 from .gather import checked
 from .positions import positions
 from .shape import broadcast_to
-from .slicing import STEPWISE, repeated
+from .slicing import repeated
 
 __all__ = ["take_along_axis"]
 
@@ -74,7 +74,7 @@ _take_along = jointly_linear(
     arguments=("x", "indices"),
     formula="{x}_{{{indices}}}",
     words="the elements of {x} that {indices} chooses in each row",
-    lower=STEPWISE,
+    lower="take_along",
     onnx="GatherElements",
     samples=fixed(
         lambda rng: [
@@ -97,7 +97,7 @@ _put_along = jointly_linear(
     arguments=("g", "indices"),
     formula=r"\sum_{{{indices}}} {g}",
     words="{g} added up where {indices} chooses in each row of an array of zeros",
-    lower=STEPWISE,
+    lower="put_along",
     onnx="ScatterElements",
     samples=fixed(
         lambda rng: [

@@ -45,7 +45,7 @@ _embedding_indices = irregular(
     differentiable=False,
     formula="{indices}",
     words="{indices}, checked to be rows of the table",
-    lower=STEPWISE,
+    lower="row_check",
     onnx="Identity",
     samples=fixed(lambda rng: [Sample((rng.integers(0, 4, shape),), {"count": 4}) for shape in ((5,), (2, 3), ())]),
 )

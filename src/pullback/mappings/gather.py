@@ -225,7 +225,7 @@ _gather = jointly_linear(
     arguments=("x", "indices"),
     formula="{x}[{indices}]",
     words="the elements of {x} at {indices}",
-    lower=STEPWISE,
+    lower="gather",
     onnx="GatherND",
     samples=fixed(
         lambda rng: [
@@ -250,7 +250,7 @@ _scatter_add = jointly_linear(
     arguments=("g", "indices"),
     formula=r"\sum_{{{indices}}} {g}",
     words="{g} added up at {indices} of an array of zeros",
-    lower=STEPWISE,
+    lower="scatter_add",
     onnx="ScatterND",
     samples=fixed(
         lambda rng: [

@@ -15,7 +15,7 @@ from ..core.samples import Sample, fixed
 from ..core.spec import Spec, dtype_of, ndim_of, operand, result_dtype, shape_of
 from .gather import _gather
 from .shape import _broadcast_to, _reshape, expand_dims, several_axes
-from .slicing import FULL, STEPWISE, _embed, _slice, _slice_set, repeated
+from .slicing import FULL, _embed, _slice, _slice_set, repeated
 from .stack import _stack, _unstack
 
 __all__ = ["concat", "flip", "meshgrid", "pad", "repeat", "roll", "split", "stack", "tile", "unstack"]
@@ -48,7 +48,7 @@ _concat = jointly_linear(
     arguments=("arrays",),
     formula="[{arrays}]",
     words="{arrays} one behind the other",
-    lower=STEPWISE,
+    lower="concat",
     onnx="Concat",
     samples=fixed(
         lambda rng: [

@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.families import elementwise, reduction
+from ..core.families import elementwise, reduced_shape, reduction
 from ..core.mapping import BOTH, OUTPUT
 from ..core.samples import Sample, fixed, real
-from ..core.spec import ndim_of, operand
-from .arithmetic import negative
-from .reduce import Axis, folds, normal_axes
+from ..core.spec import dtype_of, ndim_of, operand, shape_of
+from .arithmetic import add, negative, subtract
+from .compare import isfinite
+from .dtype import astype
+from .exponential import exp, log
+from .reduce import Axis, _max, _sum, folds, normal_axes
+from .select import where
+from .shape import _reshape
 from .slicing import NO_OPERATOR, STEPWISE
 
 __all__ = ["logsumexp"]
@@ -31,7 +36,7 @@ _share = elementwise(
     uses=OUTPUT,
     formula="e^{{{a} - {b}}}",
     words="the exponential of {a} minus {b}",
-    lower=STEPWISE,
+    lower="exp_of_difference",
     onnx=NO_OPERATOR,
     samples=real((-3, 3), (-3, 3)),
     special={(-inf, -inf): 0.0, (-inf, 1.0): 0.0, (0.0, inf): 0.0},
@@ -47,11 +52,21 @@ def _logsumexp_kernel(x: Any, *, axis: tuple[int, ...], keepdims: Any) -> Any:
     return y + (largest if keepdims else largest.reshape(np.shape(y)))
 
 
+def _logsumexp_body(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if dtype_of(x).kind != "f":
+        x = astype(x, np.float64)
+    largest = _max(x, axis=axis, keepdims=True)
+    largest = where(isfinite(largest), largest, 0)
+    y = add(log(_sum(exp(subtract(x, largest)), axis=axis, keepdims=True)), largest)
+    return y if keepdims else _reshape(y, shape=reduced_shape(shape_of(x), axis, False))
+
+
 _logsumexp = reduction(
     "logsumexp",
     _logsumexp_kernel,
     lambda x, y, *, axis: _share(x, y),
     uses=BOTH,
+    body=_logsumexp_body,
     formula=r"\ln \sum e^{{{x}}}",
     words="the logarithm of the sum of the exponentials of {x}",
     kink="where all elements are -inf we choose 0, so that an empty row stays silent",

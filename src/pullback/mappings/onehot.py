@@ -11,7 +11,6 @@ from ..core.mapping import NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, default_dtype
 from .positions import positions
-from .slicing import STEPWISE
 
 __all__ = ["one_hot"]
 
@@ -35,7 +34,7 @@ _one_hot = irregular(
     uses=NOTHING,
     formula=r"\operatorname{{onehot}}({x})",
     words="{x} as rows of zeros with a single 1",
-    lower=STEPWISE,
+    lower="one_hot",
     onnx="OneHot",
     samples=fixed(
         lambda rng: [

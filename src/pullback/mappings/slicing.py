@@ -81,7 +81,7 @@ _embed = linear(
     arguments=("g",),
     formula=r"\operatorname{{embed}}({g})",
     words="{g} placed in an array of zeros",
-    lower=STEPWISE,
+    lower="embed",
     onnx="Pad",
     samples=fixed(
         lambda rng: [
@@ -122,7 +122,7 @@ _slice_set = jointly_linear(
     arguments=("x", "values"),
     formula=r"{x}[\ldots \leftarrow {values}]",
     words="{x} with a part replaced by {values}",
-    lower=STEPWISE,
+    lower="slice_set",
     onnx="ScatterND",
     samples=fixed(
         lambda rng: [

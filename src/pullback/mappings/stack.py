@@ -13,7 +13,7 @@ from ..core.joint import jointly_linear
 from ..core.mapping import NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, dtype_of, result_dtype, shape_of
-from .slicing import NO_OPERATOR, STEPWISE, repeated
+from .slicing import NO_OPERATOR, repeated
 
 __all__: list[str] = []
 
@@ -32,7 +32,7 @@ _stack = jointly_linear(
     arguments=("arrays",),
     formula="[{arrays}]",
     words="{arrays} side by side along a new axis",
-    lower=STEPWISE,
+    lower="stack",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
@@ -73,7 +73,7 @@ _unstack = irregular(
     formula=r"{x}_1, \dots, {x}_n",
     words="the parts of {x} along an axis",
     flops=lambda x, *, axis: 0,
-    lower=STEPWISE,
+    lower="view",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [

@@ -167,6 +167,10 @@ class Traced:
                 )
             graph = self._record(static, structure, dynamic)
             known.append(graph)
+        return self.run_graph(graph, dynamic)
+
+    def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
+        """Run a recorded graph on the arguments that are arrays and numbers."""
         return graph.run(dynamic)
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:

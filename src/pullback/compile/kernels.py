@@ -1,0 +1,160 @@
+"""Kernels: what a group becomes in a module. Equal ones are written once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .access import Access, Array
+from .emit.check import emit_check
+from .emit.function import Module
+from .emit.loops import emit_nest, units_of
+from .emit.product import Batch, Product, emit_batched_product, emit_product
+from .emit.types import DOUBLE, FLOAT
+from .epilogue import epilogue_of
+from .fuse import Group
+from .nest import analysed
+from .program import Call, Check
+from .program import Product as ProductInstruction
+
+__all__ = ["Kernel", "Place", "Workshop"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A pointer that a kernel is given: an array, and the element in it."""
+
+    array: Array
+    offset: int
+
+
+@dataclass(eq=False)
+class Kernel:
+    """A kernel at one point of the plan.
+
+    `name` is its function; `places` are its pointers in order; `extra` those that it finds in its table.
+    `units` of work can be shared among threads. Without a name it is a call of a mapping's evaluation.
+    """
+
+    name: str
+    group: Group
+    places: list[Place]
+    extra: list[Place]
+    units: int
+    workspace: int
+    flops: int
+
+    @property
+    def call(self) -> Call | None:
+        """The mapping that is evaluated here, if any is."""
+        first = self.group.instructions[0]
+        return first if isinstance(first, Call) else None
+
+    @property
+    def checks(self) -> bool:
+        """Whether the kernel may stop the plan."""
+        return self.group.kind == "check"
+
+
+class Workshop:
+    """Makes kernels in one module."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.made: dict[Any, Kernel] = {}
+
+    def kernel(self, group: Group, kept: set[Array]) -> Kernel:
+        """Return the kernel of a group. May add to `kept` what the group itself has to keep in memory."""
+        kernel: Kernel = _MAKERS[group.kind](self, group, kept)
+        return kernel
+
+    def _named(self, key: Any) -> str | None:
+        known = self.made.get(key)
+        return known.name if known else None
+
+    def nest(self, group: Group, kept: set[Array]) -> Kernel:
+        nest = analysed(group, kept)
+        key = ("nest", nest.key())
+        places = [Place(a.array, a.offset) for a in nest.accesses]
+        known = self.made.get(key)
+        if known is None:
+            name = f"nest.{len(self.made)}"
+            emit_nest(self.module, name, nest)
+            flops = math.prod(nest.lengths) * len(nest.steps)
+            known = Kernel(name, group, places, [], units_of(self.module, nest), 0, flops)
+            self.made[key] = known
+        return replace(known, group=group, places=places)
+
+    def product(self, group: Group, kept: set[Array]) -> Kernel:
+        instruction = group.instructions[0]
+        assert isinstance(instruction, ProductInstruction)
+        c, a, b = _oriented(instruction)
+        epilogue = epilogue_of(group, kept)
+        product = Product(
+            rows=c.shape[-2],
+            columns=c.shape[-1],
+            depth=a.shape[-1],
+            a_row=a.strides[-2],
+            a_depth=a.strides[-1],
+            b_depth=b.strides[-2],
+            b_column=b.strides[-1],
+            c_row=c.strides[-2],
+            type=FLOAT if c.dtype == np.float32 else DOUBLE,
+        )
+        lead = c.shape[:-2]
+        batch = Batch(lead, a.strides[:-2], b.strides[:-2], c.strides[:-2])
+        key = ("product", product, batch, epilogue.key() if epilogue else None)
+        places = [Place(x.array, x.offset) for x in (c, a, b)]
+        extra = [Place(x.array, x.offset) for x in epilogue.nest.accesses] if epilogue else []
+        known = self.made.get(key)
+        if known is None:
+            name = f"product.{len(self.made)}"
+            made = (
+                emit_batched_product(self.module, name, product, batch, epilogue)
+                if math.prod(lead) != 1
+                else emit_product(self.module, name, product, epilogue)
+            )
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops)
+            self.made[key] = known
+        return replace(known, group=group, places=places, extra=extra)
+
+    def check(self, group: Group, kept: set[Array]) -> Kernel:
+        instruction = group.instructions[0]
+        assert isinstance(instruction, Check)
+        positions = instruction.positions
+        key = ("check", positions.dtype, positions.shape, positions.strides, instruction.bound)
+        places = [Place(positions.array, positions.offset)]
+        known = self.made.get(key)
+        if known is None:
+            name = f"check.{len(self.made)}"
+            emit_check(self.module, name, positions.dtype, positions.shape, positions.strides, instruction.bound)
+            known = self.made[key] = Kernel(name, group, places, [], 1, 0, 0)
+        return replace(known, group=group, places=places)
+
+    def evaluation(self, group: Group, kept: set[Array]) -> Kernel:
+        return Kernel("", group, [], [], 1, 0, 0)
+
+
+def _oriented(instruction: ProductInstruction) -> tuple[Access, Access, Access]:
+    """Return C, A and B with the columns of C consecutive: Cᵀ = BᵀAᵀ where its rows are."""
+    c, a, b = instruction.out, instruction.a, instruction.b
+    if c.strides[-1] == 1 or (c.shape[-1] == 1 and c.strides[-2] != 1):
+        return c, a, b
+    return _transposed(c), _transposed(b), _transposed(a)
+
+
+def _transposed(x: Access) -> Access:
+    return Access(
+        x.array, x.offset, (*x.shape[:-2], x.shape[-1], x.shape[-2]), (*x.strides[:-2], x.strides[-1], x.strides[-2])
+    )
+
+
+_MAKERS: dict[str, Any] = {
+    "nest": Workshop.nest,
+    "product": Workshop.product,
+    "check": Workshop.check,
+    "call": Workshop.evaluation,
+}

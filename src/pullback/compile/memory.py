@@ -1,0 +1,53 @@
+"""The arena: one block of memory in which arrays that do not live at the same time share their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .access import Array
+from .fuse import Group
+
+__all__ = ["LINE", "lifetimes", "planned"]
+
+LINE = 64
+"""Every array starts at a line of the cache."""
+
+
+def lifetimes(groups: Sequence[Group]) -> dict[Array, tuple[int, int]]:
+    """Return the first and the last group that touches each temporary array."""
+    found: dict[Array, tuple[int, int]] = {}
+    for at, group in enumerate(groups):
+        for access in (*group.reads, *group.writes):
+            if access.array.role == "temporary":
+                first, _ = found.get(access.array, (at, at))
+                found[access.array] = (first, at)
+    return found
+
+
+def planned(groups: Sequence[Group], kept: set[Array]) -> tuple[dict[Array, int], int]:
+    """Return the place of each temporary array that needs memory, in bytes, and the size of the arena.
+
+    The largest are placed first, each at the lowest place that is free while it lives.
+    """
+    alive = {array: life for array, life in lifetimes(groups).items() if array in kept}
+    places: dict[Array, int] = {}
+    size = 0
+    for array in sorted(alive, key=lambda a: (-a.nbytes, a.number)):
+        first, last = alive[array]
+        others = sorted(
+            (places[other], places[other] + _rounded(other.nbytes))
+            for other in places
+            if alive[other][0] <= last and first <= alive[other][1]
+        )
+        at = 0
+        for start, end in others:
+            if at + array.nbytes <= start:
+                break
+            at = max(at, end)
+        places[array] = at
+        size = max(size, at + _rounded(array.nbytes))
+    return places, size
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-nbytes // LINE) * LINE

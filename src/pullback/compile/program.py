@@ -1,0 +1,187 @@
+"""The lowered program: instructions over arrays, in order, each knowing the equation that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.cell import Cell
+from ..core.mapping import Mapping
+from ..core.spec import Shape
+from ..transforms.graph import Equation
+from .access import Access, Array, Operand
+
+__all__ = ["Call", "Check", "Fold", "Instruction", "Point", "Product", "Program", "RowMove"]
+
+
+@dataclass(eq=False)
+class Instruction:
+    """Something done to arrays. `reads` and `writes` are all that it touches."""
+
+    source: Equation | None
+
+    @property
+    def reads(self) -> Sequence[Access]:
+        """What is read."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it reads")
+
+    @property
+    def writes(self) -> Sequence[Access]:
+        """What is written."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it writes")
+
+
+@dataclass(eq=False)
+class Point(Instruction):
+    """One scalar operation at each index of `shape`; every operand is spread over it."""
+
+    name: str
+    shape: Shape
+    operands: tuple[Operand, ...]
+    out: Access
+    common: np.dtype[Any]
+    static: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> list[Access]:
+        return [x for x in self.operands if isinstance(x, Access)]
+
+    @property
+    def writes(self) -> list[Access]:
+        return [self.out]
+
+
+@dataclass(eq=False)
+class Fold(Instruction):
+    """Elements folded over `axes` of `shape` by add, mul, max or min; the result does not move along these axes."""
+
+    operation: str
+    shape: Shape
+    operand: Operand
+    out: Access
+    axes: tuple[int, ...]
+
+    @property
+    def reads(self) -> list[Access]:
+        return [self.operand] if isinstance(self.operand, Access) else []
+
+    @property
+    def writes(self) -> list[Access]:
+        return [self.out]
+
+
+@dataclass(eq=False)
+class Product(Instruction):
+    """Matrix products C = A·B of the last two axes, one for each index of the axes before them."""
+
+    a: Access
+    b: Access
+    out: Access
+
+    @property
+    def reads(self) -> list[Access]:
+        return [self.a, self.b]
+
+    @property
+    def writes(self) -> list[Access]:
+        return [self.out]
+
+
+@dataclass(eq=False)
+class RowMove(Instruction):
+    """Rows of a table chosen by positions: gathered, or (`scatter`) added up where the positions say.
+
+    The rows are the trailing axes behind axis 0 of the table, without gaps; `positions` has been checked.
+    """
+
+    table: Access
+    positions: Access
+    rows: Access
+    scatter: bool
+
+    @property
+    def reads(self) -> list[Access]:
+        return [self.positions, self.rows if self.scatter else self.table]
+
+    @property
+    def writes(self) -> list[Access]:
+        return [self.table if self.scatter else self.rows]
+
+
+@dataclass(eq=False)
+class Check(Instruction):
+    """Positions that have to lie in 0, …, bound − 1. Where they do not, the plan stops before anything is changed."""
+
+    positions: Access
+    bound: int
+
+    def same_as_one_of(self, others: Sequence[Check]) -> bool:
+        """Whether another check looks at the same elements with the same bound."""
+        mine = self._elements()
+        return any(mine == other._elements() and self.bound == other.bound for other in others)
+
+    def _elements(self) -> Any:
+        x = self.positions
+        moving = tuple((n, s) for n, s in zip(x.shape, x.strides, strict=True) if n != 1)
+        return x.array.number, x.offset, moving
+
+    @property
+    def reads(self) -> list[Access]:
+        return [self.positions]
+
+    @property
+    def writes(self) -> list[Access]:
+        return []
+
+
+@dataclass(eq=False)
+class Call(Instruction):
+    """A mapping without a kernel: its own evaluation runs inside the plan."""
+
+    mapping: Mapping
+    inputs: tuple[Any, ...]
+    """Accesses, and constants as they are."""
+    outs: tuple[Access, ...]
+    static: dict[str, Any]
+    several: bool
+
+    @property
+    def reads(self) -> list[Access]:
+        return [x for x in self.inputs if isinstance(x, Access)]
+
+    @property
+    def writes(self) -> list[Access]:
+        return list(self.outs)
+
+
+@dataclass
+class Program:
+    """Instructions in order, with the arrays that come from outside and go there.
+
+    `inputs` are the arguments, `reads` the cells' arrays. `outputs` and `writes` say what is handed back: an
+    access, or a constant.
+    """
+
+    instructions: list[Instruction]
+    inputs: list[Array]
+    reads: dict[Cell, Array]
+    outputs: list[Any]
+    writes: dict[Cell, Any]
+    constants: list[Array]
+
+    def readers(self) -> dict[Array, list[Instruction]]:
+        """Return, for each array, the instructions that read it."""
+        found: dict[Array, list[Instruction]] = {}
+        for instruction in self.instructions:
+            for access in instruction.reads:
+                found.setdefault(access.array, []).append(instruction)
+        return found
+
+    def results(self) -> Iterator[Access]:
+        """Go through what is handed back."""
+        for value in (*self.outputs, *self.writes.values()):
+            if isinstance(value, Access):
+                yield value

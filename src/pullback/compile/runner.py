@@ -1,0 +1,281 @@
+"""One plan, ready to run: it binds arguments and cells, runs the segments, and hands the results back."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.cell import Cell
+from ..core.value import Face
+from ..transforms.graph import Graph, is_array, signature
+from ..transforms.reverse import TAPE
+from .access import Access, Array
+from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, owned
+from .memory import LINE
+from .plan import ARENA, STATUS, WORKSPACE, Plan
+from .program import Call
+from .state import Holding
+
+__all__ = ["Runner", "Stopped"]
+
+
+class Stopped(Exception):
+    """A check found what the code cannot work on; nothing has been changed."""
+
+
+class Runner:
+    """Runs one plan.
+
+    A run writes cells in place only where nothing can fail any more; everything else that it computes goes to
+    memory of its own, which the cells get when the run has succeeded.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan) -> None:
+        self.graph = graph
+        self.plan = plan
+        self.constants = plan.constants
+        entries = 1 + max([WORKSPACE, *plan.slots.values()])
+        self.table = np.zeros(entries, np.uint64)
+        self.arena = _block(plan.arena)
+        self.workspace = _block(plan.workspace)
+        self.status = np.zeros(1, np.int64)
+        for entry, memory in ((ARENA, self.arena), (STATUS, self.status), (WORKSPACE, self.workspace)):
+            self.table[entry] = memory.ctypes.data
+        self.inputs = [plan.slots[a] for a in plan.program.inputs]
+        self.fixed = [self._set(plan.slots[a], a.data) for a in plan.program.constants]
+        self.guards: list[tuple[Cell, Any, Any]] = []
+        self.read_only: list[tuple[Cell, Any, Any]] = []
+        self.in_place: list[tuple[Cell, Any, Any]] = []
+        self.written: list[tuple[Cell, Any, Any]] = []
+        self.swapped: list[tuple[Cell, Any, Any]] = []
+        self.holdings = plan.holdings
+        self.outputs = [self._output(x) for x in plan.program.outputs]
+        self.steps = self._steps()
+        self.known_inputs: list[Any] = [None] * len(self.inputs)
+        self.bind()
+
+    # -------------------------------------------------------------------------------------------- binding
+
+    def _set(self, slot: int, array: Any) -> Any:
+        self.table[slot] = array.ctypes.data
+        return array
+
+    def bind(self) -> None:
+        """Take the cells' arrays as they are now."""
+        slots = self.plan.slots
+        self.guards = []
+        self.read_only, self.in_place, self.written, self.swapped = [], [], [], []
+        bound = set()
+        for holding in self.holdings:
+            cell, slot = holding.cell, None
+            bound.add(cell)
+            if holding.read is not None:
+                slot = slots[holding.read]
+                changing = holding.written is not None and holding.in_place
+                array = (owned if changing else fitting)(cell.value, holding.read)
+                cell.value = self._set(slot, array)
+                (self.in_place if changing else self.read_only).append((cell, array, holding))
+            if holding.written is not None and not (holding.read is not None and holding.in_place):
+                fresh = self._set(slots[holding.written], aligned_empty(holding.written))
+                (self.written if holding.in_place else self.swapped).append((cell, fresh, holding))
+        for cell, before in self.graph.guards:
+            self.guards.append((cell, cell.value if cell not in bound else None, before))
+        self.leaves = [(cell, cell.leaf) for cell, _ in self.graph.guards]
+        self.guards = [g for g in self.guards if g[0] not in bound]
+
+    def valid(self) -> bool:
+        """Whether the cells are still of the kind for which the plan was made."""
+        for cell, leaf in self.leaves:
+            if cell.leaf is not leaf:
+                return self.graph.valid()
+        for cell, value, before in self.guards:
+            if cell.value is not value and signature(cell) != before:
+                return False
+        for cell, array, holding in self.read_only:
+            if cell.value is not array and not _like(cell.value, holding.read):
+                return False
+        for cell, array, holding in self.in_place:
+            if cell.value is not array and not _like(cell.value, holding.read):
+                return False
+        return True
+
+    def _prepare(self) -> None:
+        """See to it that what will be written over is nobody else's, and that the table is up to date."""
+        count = sys.getrefcount
+        for at, (cell, array, holding) in enumerate(self.read_only):
+            if cell.value is not array:
+                self._renew(self.read_only, at, cell, holding, fitting(cell.value, holding.read))
+        for at, (cell, array, holding) in enumerate(self.in_place):
+            if cell.value is not array:
+                self._renew(self.in_place, at, cell, holding, owned(cell.value, holding.read))
+            elif count(array) != HELD_BY_CELL:
+                copy = aligned_empty(holding.read)
+                copy[...] = array
+                self._renew(self.in_place, at, cell, holding, copy)
+        for entries in (self.written, self.swapped):
+            for at, (cell, array, holding) in enumerate(entries):
+                if count(array) != (HELD_BY_CELL if cell.value is array else HELD_BY_PLAN):
+                    fresh = self._set(self.plan.slots[holding.written], aligned_empty(holding.written))
+                    entries[at] = (cell, fresh, holding)
+
+    def _renew(self, entries: list[tuple[Cell, Any, Any]], at: int, cell: Cell, holding: Holding, array: Any) -> None:
+        assert holding.read is not None
+        cell.value = self._set(self.plan.slots[holding.read], array)
+        entries[at] = (cell, array, holding)
+
+    # -------------------------------------------------------------------------------------------- running
+
+    def run(self, arguments: Sequence[Any]) -> Any:
+        """Run the plan on plain arrays. Raises Stopped where a check failed, and what an evaluation raises."""
+        self._prepare()
+        known = self.known_inputs
+        for at, x in enumerate(arguments):
+            if x is not known[at]:
+                self._take(at, x)
+        for step in self.steps:
+            step()
+        for cell, array, _ in self.written:
+            cell.value = array
+        if self.swapped:
+            self._swap()
+        for cell, value in self.constants:
+            cell.value = value
+        return tree.unflatten(self.graph.structure, [give() for give in self.outputs])
+
+    def _take(self, at: int, x: Any) -> None:
+        array = self.plan.program.inputs[at]
+        fitted = fitting(x, array)
+        self.table[self.inputs[at]] = fitted.__array_interface__["data"][0]
+        # The argument itself is remembered only where it is read directly: then it is alive during the run.
+        self.known_inputs[at] = fitted
+
+    def _swap(self) -> None:
+        slots = self.plan.slots
+        for at, (cell, array, holding) in enumerate(self.swapped):
+            old = cell.value
+            cell.value = array
+            if holding.read is not None:
+                place = next(i for i, entry in enumerate(self.read_only) if entry[0] is cell)
+                self.read_only[place] = (cell, self._set(slots[holding.read], array), holding)
+                spare = old if _reusable(old, holding.written) else aligned_empty(holding.written)
+            else:
+                spare = aligned_empty(holding.written)
+            self.swapped[at] = (cell, self._set(slots[holding.written], spare), holding)
+
+    def _steps(self) -> list[Callable[[], None]]:
+        assert self.plan.code is not None or not any(s.name for s in self.plan.segments)
+        steps: list[Callable[[], None]] = []
+        address = self.table.ctypes.data
+        for segment in self.plan.segments:
+            if segment.name:
+                assert self.plan.code is not None
+                function = self.plan.code.function(segment.name, ctypes.c_void_p)
+                checks = any(k.checks for k in segment.kernels)
+                steps.append(self._native(function, address, checks))
+            else:
+                call = segment.kernels[0].call
+                assert call is not None
+                steps.append(self._evaluation(call))
+        return steps
+
+    def _native(self, function: Callable[..., Any], address: int, checks: bool) -> Callable[[], None]:
+        if not checks:
+            return lambda: function(address)
+        status = self.status
+
+        def checked() -> None:
+            function(address)
+            if status[0]:
+                status[0] = 0
+                raise Stopped
+
+        return checked
+
+    # ------------------------------------------------------------------------------- evaluations and results
+
+    def _evaluation(self, call: Call) -> Callable[[], None]:
+        inputs = [self._reader(x) if isinstance(x, Access) else _constantly(x) for x in call.inputs]
+        outs = [self._reader(x, numbers=False) for x in call.outs]
+        evaluate, static, several = call.mapping.evaluate, call.static, call.several
+
+        def run() -> None:
+            results = evaluate(*[give() for give in inputs], **static)
+            for out, y in zip(outs, results if several else (results,), strict=True):
+                out()[...] = y
+
+        return run
+
+    def _reader(self, access: Access, numbers: bool = True) -> Callable[[], Any]:
+        """Return what gives a view of an access; a single number comes as NumPy's evaluations return it."""
+        array = access.array
+        itemsize = array.dtype.itemsize
+        strides = [s * itemsize for s in access.strides]
+        if array in self.plan.slots:
+            slot = self.plan.slots[array]
+            start = access.offset * itemsize
+
+            def moving() -> Any:
+                return _at(int(self.table[slot]) + start, access.shape, array.dtype, strides)
+
+            return (lambda: moving()[()]) if numbers else moving
+        start = self.plan.places[array] + access.offset * itemsize
+        whole = self.arena[start:].view(np.uint8)
+        # A view that does not start at a multiple of its item cannot be cast, so the bytes are cut to size first.
+        reach = itemsize * (1 + sum((n - 1) * s for n, s in zip(access.shape, access.strides, strict=True)))
+        view = np.lib.stride_tricks.as_strided(whole[:reach].view(array.dtype), access.shape, strides)
+        return (lambda: view[()]) if numbers else (lambda: view)
+
+    def _output(self, x: Any) -> Callable[[], Any]:
+        """Return what gives one result of the function: a fresh array each time, a number for a single one."""
+        if not isinstance(x, Access):
+            return lambda: x
+        array, slot = x.array, self.plan.slots[x.array]
+        if not array.shape:
+            place = self._set(slot, aligned_empty(array))
+            return lambda: Face.new(TAPE, place[()], None)
+
+        def give() -> Any:
+            found = memory[0]
+            memory[0] = self._set(slot, aligned_empty(array))
+            return Face.new(TAPE, found, None)
+
+        memory = [self._set(slot, aligned_empty(array))]
+        return give
+
+
+def _block(size: int) -> Any:
+    block = np.zeros(size + LINE, np.uint8)
+    start = -block.ctypes.data % LINE
+    return block[start : start + size]
+
+
+def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], strides: list[int]) -> Any:
+    """Return a view of memory that something else keeps alive."""
+    interface = {"data": (address, False), "shape": shape, "strides": tuple(strides), "typestr": dtype.str, "version": 3}
+    return np.asarray(_Memory(interface))
+
+
+class _Memory:
+    __slots__ = ("__array_interface__",)
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
+
+
+def _like(value: Any, array: Array | None) -> bool:
+    assert array is not None
+    return is_array(value) and value.shape == array.shape and value.dtype == array.dtype
+
+
+def _reusable(x: Any, array: Array | None) -> bool:
+    assert array is not None
+    return fits(x, array) and x.flags.writeable and not isinstance(x.base, np.ndarray)
+
+
+def _constantly(x: Any) -> Callable[[], Any]:
+    return lambda: x

@@ -1,0 +1,82 @@
+"""The state of a plan: which cells it reads and writes, and whether it may write into their own memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.cell import Cell
+from .access import Access, Array
+from .fuse import Group
+from .program import Point, Product, Program
+
+__all__ = ["Holding", "holdings"]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a plan does with one cell.
+
+    `read` is the array that it reads, if it reads any, `written` the one that it writes. `in_place` says that the
+    new value may be written over the old one: it is not read any more by then, and nothing can fail afterwards.
+    """
+
+    cell: Cell
+    read: Array | None
+    written: Array | None
+    in_place: bool
+
+
+def holdings(program: Program, groups: Sequence[Group]) -> tuple[list[Holding], list[tuple[Cell, Any]]]:
+    """Return what the plan does with each cell, and the cells that are given a constant."""
+    fallible = max((at for at, g in enumerate(groups) if g.kind in ("call", "check")), default=-1)
+    found: list[Holding] = []
+    constants: list[tuple[Cell, Any]] = []
+    for cell in dict.fromkeys((*program.reads, *program.writes)):
+        read = program.reads.get(cell)
+        value = program.writes.get(cell)
+        if cell in program.writes and not isinstance(value, Access):
+            constants.append((cell, value))
+            if read is not None:
+                found.append(Holding(cell, read, None, False))
+            continue
+        written = value.array if isinstance(value, Access) else None
+        in_place = written is not None and _in_place(groups, read, written, fallible)
+        found.append(Holding(cell, read, written, in_place))
+    return found, constants
+
+
+def _in_place(groups: Sequence[Group], read: Array | None, written: Array, fallible: int) -> bool:
+    writers = [at for at, g in enumerate(groups) if any(x.array is written for x in g.writes)]
+    if not writers or min(writers) <= fallible:
+        return False
+    if read is None:
+        return True
+    readers = [at for at, g in enumerate(groups) if any(x.array is read for x in g.reads)]
+    if max(readers, default=-1) < min(writers):
+        return True
+    if len(writers) != 1 or max(readers) > writers[0]:
+        return False
+    return _meet(groups[writers[0]], read, written)
+
+
+def _meet(group: Group, read: Array, written: Array) -> bool:
+    """Whether each element is read where it is overwritten, and nowhere else, within one group."""
+    outs = [i.out for i in group.instructions if isinstance(i, Point) and i.out.array is written]
+    if len(outs) != 1 or group.kind not in ("nest", "product"):
+        return False
+    if group.folded and any(outs[0].strides[a] for a in group.folded):
+        return False  # it may be read in one pass and written in another
+    for instruction in group.instructions:
+        for access in instruction.reads:
+            if access.array is read and (
+                isinstance(instruction, Product)
+                or (access.offset, _moving(access)) != (outs[0].offset, _moving(outs[0]))
+            ):
+                return False
+    return True
+
+
+def _moving(x: Access) -> tuple[int, ...]:
+    return tuple(s for n, s in zip(x.shape, x.strides, strict=True) if n != 1)
