@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 from rich.console import Console
 
-from . import chain, checkpointing, convolution, importing, loading, memory, overhead, receipt, step, table
+from . import chain, checkpointing, convolution, drawing, importing, loading, memory, overhead, receipt, step, table
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -24,6 +24,7 @@ WORKLOADS: dict[str, ModuleType] = {
     "checkpoint": checkpointing,
     "import": importing,
     "receipt": receipt,
+    "drawing": drawing,
 }
 
 

@@ -44,7 +44,7 @@ def at_kink(history: History, node: Node, position: int, index: Element, part: i
         left, right = (here - value(-step)) / step, (value(step) - here) / step
         noise = 16 * np.finfo(np.float64).eps * abs(here) / step
         size = max(abs(left), abs(right))
-        bent = bent and abs(right - left) > DIFFERENT * size + noise
+        bent = bent and bool(abs(right - left) > DIFFERENT * size + noise)
         steepest.append(size)
     return bent or steepest[1] > 100 * steepest[0] > 0
 

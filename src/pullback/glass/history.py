@@ -77,15 +77,19 @@ class History:
     def __contains__(self, serial: int) -> bool:
         return serial in self.nodes or serial in self.leaves
 
-    def between(self, serial: int) -> list[Node]:
-        """Return the nodes that lie on a path from a leaf or node to the root, in their order, without itself."""
-        reached = {serial}
+    def on_paths(self, serials: Iterable[int]) -> list[Node]:
+        """Return the nodes on a path from these leaves or nodes to the root, in their order, with these nodes."""
+        reached = set(serials)  # asked for membership only
         found = []
         for node in self.nodes.values():
-            if node.serial > serial and any(link is not None and owner(link).serial in reached for link in node.links):
+            if node.serial in reached or any(link is not None and owner(link).serial in reached for link in node.links):
                 reached.add(node.serial)
                 found.append(node)
         return found
+
+    def between(self, serial: int) -> list[Node]:
+        """Return the nodes that lie on a path from a leaf or node to the root, in their order, without itself."""
+        return [node for node in self.on_paths((serial,)) if node.serial != serial]
 
     # -------------------------------------------------------------------------------------------- values
 

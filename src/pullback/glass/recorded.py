@@ -1,4 +1,4 @@
-"""From a graph on the tape to boxes: the values that went forward, and the gradients as the engine computes them."""
+"""From a history to the boxes of a drawing: what is written in and beside each of them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.cell import Cell
 from ..core.mapping import Mapping
 from ..core.spec import Spec, dtype_of, shape_of
 from ..core.value import Value
 from ..transforms.node import Leaf, Node
 from .cotangents import Cotangents
 from .diagram import Box, Input
-from .history import History, origin_of, owner, part_of
+from .history import History, numbers_at, origin_of, owner, part_of
 from .names import Names
-from .slopes import pulled
+from .receipt import Origin
+from .uses import products
 
 __all__ = ["argument_name", "recorded_boxes"]
 
@@ -38,9 +38,7 @@ def recorded_boxes(
     serials of the leaves or nodes whose paths are to be drawn; None draws all.
     """
     history = History(root)
-    nodes = list(history.nodes.values())
-    if wanted is not None:
-        nodes = _on_paths(nodes, wanted)
+    nodes = list(history.nodes.values()) if wanted is None else history.on_paths(wanted)
     history.complete(nodes)
     names = Names(history, given, frame)
     parameters = _parameters(nodes)
@@ -48,10 +46,17 @@ def recorded_boxes(
     boxes: list[Box] = []
     places: dict[int, int] = {}
     constants: dict[int, int] = {}
+    origins: dict[tuple[int, int], Origin] = {}
 
     def add(**facts: Any) -> int:
         boxes.append(Box(number=len(boxes), **facts))
         return len(boxes) - 1
+
+    def origin(node: Node) -> Origin:  # of all that a line makes, looked up once
+        key = id(node.code), node.lasti
+        if key not in origins:
+            origins[key] = origin_of(node)
+        return origins[key]
 
     def of_leaf(leaf: Leaf, x: Any) -> int:
         if leaf.serial not in places:
@@ -80,7 +85,7 @@ def recorded_boxes(
     for node in nodes:
         xs = history.inputs(node)
         y = history.output(node)
-        products = _products(node, xs, y, history, gradients)
+        sent = [None] * len(xs) if gradients is None else products(history, gradients, node)
         inputs = []
         for i, (link, x) in enumerate(zip(node.links, xs, strict=True)):
             source, part = None, 0
@@ -95,7 +100,8 @@ def recorded_boxes(
                     source = places[item.serial] = add(
                         kind="constant", symbol=symbol, spec=_spec(x), serial=item.serial, value=_plain(x)
                     )
-            inputs.append(Input(argument_name(node.mapping, i, len(xs)), symbol, source, part, _plain(x), products[i]))
+            argument = argument_name(node.mapping, i, len(xs))
+            inputs.append(Input(argument, symbol, source, part, _plain(x), _plain(sent[i])))
         several = y.__class__ is tuple
         place = node.serial, 0
         g = None if gradients is None else (
@@ -112,7 +118,7 @@ def recorded_boxes(
             mapping=node.mapping,
             static=node.static,
             inputs=tuple(inputs),
-            origin=origin_of(node),
+            origin=origin(node),
             scope=node.scope,
         )
     return boxes, places[owner(root).serial]
@@ -135,42 +141,6 @@ def _together(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 2 else f"{names[0]} … {names[-1]}"
 
 
-def _on_paths(nodes: list[Node], wanted: set[int]) -> list[Node]:
-    """Return the nodes that the wanted leaves or nodes lead to, and the wanted nodes themselves."""
-    reached = set(wanted)
-    for node in nodes:
-        if any(link is not None and owner(link).serial in reached for link in node.links):
-            reached.add(node.serial)
-    return [node for node in nodes if node.serial in reached]
-
-
-def _products(node: Node, xs: Any, y: Any, history: History, gradients: Cotangents | None) -> list[Any]:
-    """Return what the node's pullback sends back to each input.
-
-    To an input that only this node reads, that is the input's whole gradient; the pullback is run again only
-    where several contributions meet.
-    """
-    if gradients is None:
-        return [None] * len(xs)
-    links = node.links
-    readers = history.readers
-    if all(
-        link is None
-        or (len(readers[link.serial]) == 1 and not part_of(link) and link.serial not in gradients.replaced)
-        for link in links
-    ):
-        return [None if link is None else _plain(gradients.of_link(link)) for link in links]
-    g = gradients.of((node.serial, 0))
-    if y.__class__ is tuple:
-        g = tuple(gradients.of((node.serial, i)) for i in range(len(y)))
-        if all(part is None for part in g):
-            return [None] * len(xs)
-    elif g is None:
-        return [None] * len(xs)
-    needs = [link is not None for link in links]
-    return list(map(_plain, pulled(node.mapping, node.static, xs, y, g, needs)))
-
-
 def _parameters(nodes: list[Node]) -> set[int]:
     """Return the serials of the leaves that belong to the modules that ran."""
     outermost = {id(node.scope[0]): node.scope[0] for node in nodes if node.scope}
@@ -182,11 +152,12 @@ def _spec(x: Any) -> Spec:
 
 
 def _plain(x: Any) -> Any:
-    """Return the array behind a value, or None when a transform hides it."""
+    """Return a value as an array, or None when a transform hides it."""
+    if x is None or x.__class__ is np.ndarray:
+        return x
     while isinstance(x, Value):
-        payload = x._payload
-        x = payload.read() if isinstance(payload, Cell) else payload
-    return x if x is None or isinstance(x, np.ndarray) else np.asarray(x) if not isinstance(x, Spec) else None
+        x = numbers_at(x._payload)
+    return x if x is None else np.asarray(x) if not isinstance(x, Spec) else None
 
 
 def _number(x: Any) -> str:

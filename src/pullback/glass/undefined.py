@@ -110,10 +110,9 @@ class _Trace:
         """Say which mapping made it, and of NaN made of ∞ also where the ∞ is from; or what holds it from the start."""
         node = source.node
         if node is None:
-            facts = {"mapping": source.name, "result": source.result}
-            return _reason("not finite forward", self.lang, "held", **facts)
-        facts = {**_names(node), "result": source.result, "of": source.of}
-        reason = _reason("not finite forward", self.lang, "made", node, **facts)
+            return _reason("not finite forward", self.lang, "held", mapping=source.name, result=source.result)
+        made = {"result": source.result, "of": source.of}
+        reason = _reason("not finite forward", self.lang, "made", node, **_names(node), **made)
         for x, link in zip(self.around.history.inputs(node), node.links, strict=True):
             earlier = self._source_of(x, link, None) if _badness(x) else None
             if earlier is None:

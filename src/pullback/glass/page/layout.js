@@ -1,6 +1,6 @@
 // Where everything goes: sizes from the text, positions from dagre. No DOM here either.
 
-const SIZES = { title: 13, small: 11.5, label: 10.5, row: 17, cell: 5, pad: 10, most: 240 };
+const SIZES = { title: 13, small: 11.5, label: 10.5, row: 17, cell: 5, pad: 10, most: 240, between: 34 };
 
 const measuring = { width: estimatedWidth }; // a browser puts its own measure here
 
@@ -133,7 +133,7 @@ function clipped(box, toward) {
 function layout(seen, model, { direction = "both", rankdir = "TB" } = {}) {
   const down = rankdir === "TB";
   const graph = new dagre.graphlib.Graph({ compound: true, multigraph: false });
-  graph.setGraph({ rankdir, nodesep: 30, ranksep: 34, edgesep: 16 });
+  graph.setGraph({ rankdir, nodesep: 30, ranksep: SIZES.between, edgesep: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
   const items = new Map(seen.items.map((item) => [item.name, sized(item, direction, model)]));
   const labels = new Map(seen.edges.map((edge) => {
@@ -229,7 +229,25 @@ function moved(made) {
 function bestLayout(seen, model, direction, width, height) {
   // top to bottom, unless left to right can be shown larger
   const down = layout(seen, model, { direction, rankdir: "TB" });
-  const across = layout(seen, model, { direction, rankdir: "LR" });
   const scale = (made) => Math.min(1, width / made.width, height / made.height);
-  return scale(across) > 1.15 * scale(down) ? across : down;
+  const wanted = 1.15 * scale(down);
+  if (scale(leastAcross(seen, down)) <= wanted) return down; // the second layout would take as long as the first
+  const across = layout(seen, model, { direction, rankdir: "LR" });
+  return scale(across) > wanted ? across : down;
+}
+
+function leastAcross(seen, down) {
+  // what a layout from left to right needs at least: the boxes of one path beside each other
+  const place = new Map(down.items.map((item, i) => [item.name, i]));
+  const beside = satellitesOf(seen), attached = new Set([...beside.values()].flat());
+  const leading = down.items.map(() => []);
+  for (const { source, target } of seen.edges) {
+    if (place.get(source) >= place.get(target)) return { width: 1, height: 1 }; // a circle through a folded group
+    if (!attached.has(source)) leading[place.get(target)].push(place.get(source));
+  }
+  const reach = [];
+  down.items.forEach((item, i) => {
+    reach.push(item.width + Math.max(0, ...leading[i].map((from) => reach[from] + SIZES.between)));
+  });
+  return { width: Math.max(1, ...reach), height: Math.max(1, ...down.items.map((item) => item.height)) };
 }
