@@ -13,7 +13,7 @@ __all__ = ["Panel", "emit_pack", "transposed"]
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel to copy: `columns` wide, its depth told at run time or, where it is `short`, fixed.
+    """A panel to copy: `columns` wide, and as deep as is told at run time, but at least `depth`.
 
     The copy has its columns consecutive, and each of its rows fills whole vectors; what stands beyond the last
     column is undefined.
@@ -21,16 +21,13 @@ class Panel:
 
     type: Type
     columns: int
+    depth: int
     depth_stride: int
     column_stride: int
-    short: int = 0
 
 
 def emit_pack(module: Module, panel: Panel) -> str:
-    """Write `pack(to, from, depth)`, once a module for the same panel, and return its name.
-
-    A panel that is turned over must be as deep as a vector is long, unless its depth is fixed.
-    """
+    """Write `pack(to, from, depth)`, once a module for the same panel, and return its name."""
     if panel in module.names:
         return module.names[panel]
     name = f"pack.{len(module.names)}"
@@ -38,76 +35,122 @@ def emit_pack(module: Module, panel: Panel) -> str:
     f = Function(module, name, [(PTR, "to"), (PTR, "from"), (I64, "depth")])
     lanes = module.lanes(panel.type)
     width = -(-panel.columns // lanes) * lanes
-    to, source = f.argument("to"), f.argument("from")
-    depth: Operand | int = panel.short or f.argument("depth")
     if panel.column_stride == 1:
-        _copy_rows(f, panel, lanes, width, to, source, depth)
+        _copy_rows(f, panel, lanes, width)
+    elif panel.depth < lanes or lanes == 1:
+        _copy_elements(f, panel, width)
     else:
-        _turn_over(f, panel, lanes, width, to, source, depth)
+        _turn_over(f, panel, lanes, width)
     return name
 
 
-def _copy_rows(
-    f: Function, panel: Panel, lanes: int, width: int, to: Operand, source: Operand, depth: Operand | int
-) -> None:
+def _copy_rows(f: Function, panel: Panel, lanes: int, width: int) -> None:
     vector = panel.type.of(lanes)
-    with f.loop(0, depth) as loop:
-        row = f.at(source, f.times(loop.index, panel.depth_stride), panel.type)
-        place = f.at(to, f.times(loop.index, width), panel.type)
+    with f.loop(0, f.argument("depth")) as loop:
+        row = f.at(f.argument("from"), f.times(loop.index, panel.depth_stride), panel.type)
+        place = f.at(f.argument("to"), f.times(loop.index, width), panel.type)
         for j in range(0, panel.columns, lanes):
             value = f.load(vector, f.at(row, j, panel.type), min(lanes, panel.columns - j))
             f.store(value, f.at(place, j, panel.type))
 
 
-def _turn_over(
-    f: Function, panel: Panel, lanes: int, width: int, to: Operand, source: Operand, depth: Operand | int
-) -> None:
-    """Copy square by square. The last square reaches back over the one before it, so that none is cut off."""
-    vector = panel.type.of(lanes)
-    full, rest = divmod(panel.columns, lanes)
+def _copy_elements(f: Function, panel: Panel, width: int) -> None:
+    with f.loop(0, panel.columns) as across:
+        column = f.at(f.argument("from"), f.times(across.index, panel.column_stride), panel.type)
+        place = f.at(f.argument("to"), across.index, panel.type)
+        with f.loop(0, f.argument("depth")) as down:
+            value = f.load(panel.type, f.at(column, f.times(down.index, panel.depth_stride), panel.type))
+            f.store(value, f.at(place, f.times(down.index, width), panel.type))
 
-    def square(start: Operand | int, deep: int, column: Operand | int, columns: int) -> None:
-        corner = f.at(f.at(source, start, panel.type), f.times(column, panel.column_stride), panel.type)
-        place = f.at(f.at(to, f.times(start, width), panel.type), column, panel.type)
-        rows = [
-            f.load(vector, f.at(corner, j * panel.column_stride, panel.type), deep)
-            if j < columns
-            else constant(vector, 0.0)
-            for j in range(lanes)
-        ]
-        for k, row in enumerate(transposed(f, rows)[:deep]):
-            f.store(row, f.at(place, k * width, panel.type))
 
-    def squares(start: Operand | int, deep: int) -> None:
-        if full:
-            with f.loop(0, full * lanes, lanes) as across:
-                square(start, deep, across.index, lanes)
-        if rest:
-            square(start, deep, full * lanes, rest)
+def _turn_over(f: Function, panel: Panel, lanes: int, width: int) -> None:
+    """Copy square by square. The last squares reach back over those before them, so that none is cut off."""
+    depth = f.argument("depth")
+    square = _square(f.module, panel.type, min(lanes, panel.columns))
 
-    if panel.short:
-        for start in range(0, panel.short, lanes):
-            squares(start, min(lanes, panel.short - start))
-        return
-    last = f.value(I64, f"sub nsw i64 {depth}, {lanes}")
+    def start(index: Operand, last: Operand) -> Operand:
+        return f.intrinsic("smin", I64, index, last)
+
     with f.loop(0, depth, lanes) as down:
-        squares(f.select(f.compare("slt", down.index, last), down.index, last), lanes)
+        row = start(down.index, f.plus(depth, -lanes))
+        with f.loop(0, panel.columns, lanes) as across:
+            column = start(across.index, f.index(max(0, panel.columns - lanes)))
+            corner = f.at(f.argument("from"), f.plus(row, f.times(column, panel.column_stride)), panel.type)
+            place = f.at(f.argument("to"), f.plus(f.times(row, width), column), panel.type)
+            f.call(square, place, corner, f.index(width), f.index(panel.column_stride))
+
+
+def _square(module: Module, type: Type, columns: int) -> str:
+    """Write `square(to, from, to_stride, from_stride)`, which turns a square over; shared by all panels."""
+    key = ("square", type, columns)
+    if key in module.names:
+        return module.names[key]
+    name = f"square.{len(module.names)}"
+    module.names[key] = name
+    f = Function(module, name, [(PTR, "to"), (PTR, "from"), (I64, "to_stride"), (I64, "from_stride")])
+    lanes = module.lanes(type)
+    vector = type.of(lanes)
+    source, place = f.argument("from"), f.argument("to")
+    rows = []
+    for _ in range(columns):
+        rows.append(f.load(vector, source))
+        source = f.at(source, f.argument("from_stride"), type)
+    rows += [constant(vector, 0.0)] * (lanes - columns)
+    for row in transposed(f, rows):
+        f.store(row, place)
+        place = f.at(place, f.argument("to_stride"), type)
+    return name
 
 
 def transposed(f: Function, rows: Sequence[Operand]) -> list[Operand]:
-    """Return the columns of a square of vectors: at each stage one bit of the lane is exchanged with one of the row."""
-    lanes = len(rows)
-    found = list(rows)
-    bit = 1
-    while bit < lanes:
-        low = ", ".join(f"i32 {j if not j & bit else lanes + (j ^ bit)}" for j in range(lanes))
-        high = ", ".join(f"i32 {j | bit if not j & bit else lanes + j}" for j in range(lanes))
-        following = list(found)
-        for i in range(lanes):
-            if not i & bit:
-                pair = f"shufflevector {found[i].typed}, {found[i | bit].typed}, <{lanes} x i32>"
-                following[i] = f.value(found[i].type, f"{pair} <{low}>")
-                following[i | bit] = f.value(found[i].type, f"{pair} <{high}>")
-        found = following
-        bit *= 2
-    return found
+    """Return the columns of a square of vectors, by shuffles that every processor has as one instruction.
+
+    First small squares are turned over inside each 128 bits, then the 128-bit quarters are brought together.
+    """
+    type = rows[0].type
+    lanes = type.lanes
+    if lanes == 1:
+        return list(rows)
+    small = 128 // type.bits
+    quarters = lanes // small
+
+    def pick(a: Operand, b: Operand, places: Sequence[int]) -> Operand:
+        order = ", ".join(f"i32 {place}" for place in places)
+        return f.value(type, f"shufflevector {a.typed}, {b.typed}, <{lanes} x i32> <{order}>")
+
+    def within(a: Operand, b: Operand, pattern: Sequence[int]) -> Operand:
+        """Apply a pattern to each 128 bits; places of b begin at `small`."""
+        places = [q * small + (p if p < small else lanes + p - small) for q in range(quarters) for p in pattern]
+        return pick(a, b, places)
+
+    def across(a: Operand, b: Operand, pattern: Sequence[int]) -> Operand:
+        """Apply a pattern to whole quarters; those of b begin at `quarters`."""
+        return pick(a, b, [p * small + at for p in pattern for at in range(small)])
+
+    groups = []
+    for start in range(0, lanes, small):
+        group = list(rows[start : start + small])
+        if small == 2:
+            a, b = group
+            groups.append([within(a, b, (0, 2)), within(a, b, (1, 3))])
+            continue
+        a, b, c, d = group
+        low, high = (0, 4, 1, 5), (2, 6, 3, 7)
+        pairs = [(within(a, b, half), within(c, d, half)) for half in (low, high)]
+        groups.append([within(x, y, half) for x, y in pairs for half in ((0, 1, 4, 5), (2, 3, 6, 7))])
+
+    # Without a fence between the two halves the compiler spends most of its time looking for a better shuffle.
+    groups = [[f.intrinsic("arithmetic.fence", type, x) for x in group] for group in groups]
+    columns: list[Operand] = [rows[0]] * lanes
+    for k, parts in enumerate(zip(*groups, strict=True)):
+        if quarters == 1:
+            found = list(parts)
+        elif quarters == 2:
+            found = [across(*parts, (0, 2)), across(*parts, (1, 3))]
+        else:
+            a, b, c, d = parts
+            even, odd = ([across(x, y, p) for x, y in ((a, b), (c, d))] for p in ((0, 2, 4, 6), (1, 3, 5, 7)))
+            found = [across(*half, p) for p in ((0, 2, 4, 6), (1, 3, 5, 7)) for half in (even, odd)]
+        for quarter, column in enumerate(found):
+            columns[quarter * small + k] = column
+    return columns

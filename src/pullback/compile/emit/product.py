@@ -18,6 +18,9 @@ __all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_produc
 DEPTH = 384
 """The depth of a panel of B: with 64 columns a panel then takes a tenth of the second cache."""
 
+NEAR = 1 << 18
+"""How many bits of B stay in the first cache beside what else passes through it."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -193,18 +196,25 @@ class _Plan:
         if self.dots:
             high, wide = shape_of_dots(module, product.rows, product.columns)
             self.panels, self.tiles = runs(product.columns, wide), runs(product.rows, high)
-            self.parts, self.part, self.tail = 1, product.depth, 0
+            self.parts, self.part = 1, product.depth
         else:
             self.panels = runs(product.columns, lanes * _vectors_of_tile(module, product.rows), lanes)
-            vectors = -(-max(run.size for run in self.panels) // lanes)
-            self.tiles = runs(product.rows, rows_of_tile(module, vectors))
-            self.parts, self.part, self.tail = _cut_depth(product.depth)
+            self.parts, self.part = _cut_depth(product.depth)
         self.width = max(run.size for run in self.panels)
         self.padded = -(-self.width // lanes) * lanes
         self.packed = not self.dots and (product.b_column != 1 or self._pays_to_pack())
+        if not self.dots:
+            self.tiles = runs(product.rows, self._rows_of_tile())
         rows, columns = (sum(run.count for run in cut) for cut in (self.tiles, self.panels))
         self.by_rows = rows >= columns and not (self.packed and columns >= 8)
         self.units = rows if self.by_rows else columns
+
+    def _rows_of_tile(self) -> int:
+        """Return how many rows a tile has: equal tiles, which need one kernel, where a few rows less cost nothing."""
+        most = rows_of_tile(self.module, self.padded // self.lanes)
+        near = self.packed or self.part * self.padded * self.product.type.bits <= NEAR
+        equal = (rows for rows in range(most, most * 2 // 3 - 1, -1) if self.product.rows % rows == 0)
+        return next(equal, most) if near else most
 
     def _pays_to_pack(self) -> bool:
         product = self.product
@@ -257,8 +267,8 @@ class _Plan:
                 if self.packed:
                     step = -(-panel.size // self.lanes) * self.lanes
                     copied = f.argument("workspace")
-                    deep = product.depth if product.depth < self.lanes else 0
-                    pack = emit_pack(self.module, Panel(type, panel.size, product.b_depth, product.b_column, deep))
+                    shape = Panel(type, panel.size, self.part, product.b_depth, product.b_column)
+                    pack = emit_pack(self.module, shape)
                     f.call(pack, copied, source, depth)
                     source = copied
                 for run in self.tiles:
@@ -269,7 +279,7 @@ class _Plan:
                             f.at(a, f.times(row, product.a_row), type),
                             source,
                         ]
-                        if not self.dots and self.part >= 4:
+                        if not self.dots:
                             arguments.append(depth)
                         arguments += ends
                         if self.epilogue is not None:
@@ -303,8 +313,6 @@ class _Plan:
             product.a_depth,
             b_depth,
             c_row,
-            tail=self.tail,
-            long=self.part >= 4,
             parts=self.parts > 1,
             accumulate=product.accumulate,
             epilogue=self.epilogue,
@@ -342,18 +350,11 @@ def _vectors_of_tile(module: Module, rows: int) -> int:
     return max(usual, min(12, free // (rows + 1)))
 
 
-def _cut_depth(depth: int) -> tuple[int, int, int]:
-    """Return in how many parts the depth comes, how deep each is but the last, and what is left over of fours in each.
-
-    All parts leave the same over, so that one kernel does for all: what an odd number of parts can always do.
-    """
+def _cut_depth(depth: int) -> tuple[int, int]:
+    """Return in how many parts the depth comes, and how deep each is but the last, which is never very short."""
     parts = -(-depth // DEPTH)
-    if parts == 1:
-        return 1, depth, depth % 4
-    if depth % 4:
-        parts |= 1
-    tail = depth % 4 * parts % 4
     part = -(-depth // parts)
-    while part % 4 != tail or depth - (parts - 1) * part < part // 2:
-        part += 1
-    return parts, part, tail
+    while depth - (parts - 1) * part < DEPTH // 8 < part:
+        part -= 1
+        parts = -(-depth // part)
+    return parts, part

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .finish import Epilogue, Finished, finish, finish_parameters
@@ -14,7 +13,7 @@ __all__ = ["Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of `rows` × `columns` of C; the strides are in elements, `tail` is the depth that is left over of fours.
+    """A tile of `rows` × `columns` of C; the strides are in elements.
 
     With `parts` the depth comes in several calls: then the kernel is told whether C is to be added to (`more`), and
     whether this call completes it (`last`).
@@ -27,8 +26,6 @@ class Tile:
     a_depth: int
     b_depth: int
     c_row: int
-    tail: int
-    long: bool
     parts: bool
     accumulate: bool
     epilogue: Epilogue | None = None
@@ -37,9 +34,7 @@ class Tile:
     @property
     def parameters(self) -> tuple[tuple[Type, str], ...]:
         """The parameters of the emitted function."""
-        names: list[tuple[Type, str]] = [(PTR, "c"), (PTR, "a"), (PTR, "b")]
-        if self.long:
-            names.append((I64, "depth"))
+        names: list[tuple[Type, str]] = [(PTR, "c"), (PTR, "a"), (PTR, "b"), (I64, "depth")]
         if self.parts:
             names += [(BOOL, "more"), (BOOL, "last")]
         if self.epilogue is not None:
@@ -74,30 +69,15 @@ def emit_tile(module: Module, tile: Tile) -> str:
     valid = [min(lanes, tile.columns - at) for at in range(0, tile.columns, lanes)]
     a, b = f.argument("a"), f.argument("b")
 
-    def step(k: Operand | int, ahead: int, totals: Sequence[Operand]) -> list[Operand]:
-        from_b = f.at(f.at(b, f.times(k, tile.b_depth), tile.type), ahead * tile.b_depth, tile.type)
-        from_a = f.at(f.at(a, f.times(k, tile.a_depth), tile.type), ahead * tile.a_depth, tile.type)
-        row = [f.load(vector, f.at(from_b, j * lanes, tile.type), valid[j]) for j in range(len(valid))]
-        found = []
+    with f.loop(0, f.argument("depth"), 1, [constant(vector, 0.0)] * (tile.rows * len(valid))) as loop:
+        from_a = f.at(a, f.times(loop.index, tile.a_depth), tile.type)
+        from_b = f.at(b, f.times(loop.index, tile.b_depth), tile.type)
+        parts = [f.load(vector, f.at(from_b, j * lanes, tile.type), n) for j, n in enumerate(valid)]
         for i in range(tile.rows):
             element = f.spread(f.load(tile.type, f.at(from_a, i * tile.a_row, tile.type)), lanes)
-            for j, other in enumerate(row):
-                found.append(multiply_add(f, element, other, totals[i * len(row) + j]))
-        return found
-
-    totals = [constant(vector, 0.0)] * (tile.rows * len(valid))
-    start: Operand | int = 0
-    if tile.long:
-        start = f.argument("depth") if tile.tail == 0 else f.plus(f.argument("depth"), -tile.tail)
-        with f.loop(0, start, 4, totals) as loop:
-            found = loop.carried
-            for ahead in range(4):
-                found = step(loop.index, ahead, found)
-            loop.next = found
-        totals = loop.results
-    for ahead in range(tile.tail):
-        totals = step(start, ahead, totals)
-
+            for j, part in enumerate(parts):
+                loop.next.append(multiply_add(f, element, part, loop.carried[i * len(valid) + j]))
+    totals = loop.results
     sums = Finished(tile.type, tile.c_row, valid, totals, tile.turned)
     if tile.accumulate:
         sums = sums.with_c(f)
