@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from ..core.spec import Shape
@@ -15,7 +15,9 @@ from .program import Call, Check, Fold, Instruction, Point, Product, Program, Ro
 __all__ = ["COSTLY", "Group", "grouped", "rows_and_column"]
 
 COSTLY = frozenset(
-    ["exp", "expm1", "log", "log1p", "log2", "log10", "pow", "sigmoid", "log_sigmoid", "softplus", "logaddexp", "erf", "erfc", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "atan2", "hypot", "elu", "celu", "selu", "silu", "mish", "gelu", "gelu_tanh", "remainder", "floor_divide"]
+    "exp expm1 log log1p log2 log10 pow sigmoid log_sigmoid softplus logaddexp erf erfc sin cos tan asin acos atan "
+    "sinh cosh tanh asinh acosh atanh atan2 hypot elu celu selu silu mish gelu gelu_tanh remainder "
+    "floor_divide".split()
 )
 """Scalar operations that are rather kept in memory than computed again."""
 
@@ -279,7 +281,9 @@ def _reshaped(instruction: Point | Fold, whole: Shape) -> Point | Fold | None:
                 return None
             if folded == {True}:
                 axes += theirs
-        return None if operand is None else replace(instruction, shape=whole, operand=operand, out=out, axes=tuple(axes))
+        if operand is None:
+            return None
+        return replace(instruction, shape=whole, operand=operand, out=out, axes=tuple(axes))
     operands = [_joined(x, blocks, whole) for x in instruction.operands]
     if any(x is None for x in operands):
         return None
@@ -387,7 +391,7 @@ def _by_rows_and_columns(x: Access, axes: tuple[tuple[int, ...], int]) -> tuple[
     """Return the strides of an access along the rows, taken as one axis, and along the columns."""
     rows = [a for a in axes[0] if x.shape[a] != 1]
     step = x.strides[rows[-1]] if rows else 0
-    for outer, inner in zip(rows, rows[1:], strict=False):
+    for outer, inner in pairwise(rows):
         if x.strides[outer] != x.strides[inner] * x.shape[inner]:
             return None
     return step, x.strides[axes[1]]

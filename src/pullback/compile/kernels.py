@@ -13,11 +13,12 @@ from .emit.check import emit_check
 from .emit.function import Module
 from .emit.loops import emit_nest, units_of
 from .emit.product import Batch, Product, emit_batched_product, emit_product
+from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
 from .emit.types import DOUBLE, FLOAT
 from .epilogue import epilogue_of
 from .fuse import Group
 from .nest import analysed
-from .program import Call, Check
+from .program import Call, Check, RowMove
 from .program import Product as ProductInstruction
 
 __all__ = ["Kernel", "Place", "Workshop"]
@@ -134,6 +135,25 @@ class Workshop:
             known = self.made[key] = Kernel(name, group, places, [], 1, 0, 0)
         return replace(known, group=group, places=places)
 
+    def rows(self, group: Group, kept: set[Array]) -> Kernel:
+        instruction = group.instructions[0]
+        assert isinstance(instruction, RowMove)
+        table, positions, moved = instruction.table, instruction.positions, instruction.rows
+        rows = Rows(
+            table.shape[0], math.prod(table.shape[1:]), math.prod(positions.shape), table.dtype, positions.dtype
+        )
+        scatter = instruction.scatter
+        key = ("rows", scatter, rows)
+        places = [Place(x.array, x.offset) for x in ((table, moved) if scatter else (moved, table))]
+        places.append(Place(positions.array, positions.offset))
+        known = self.made.get(key)
+        if known is None:
+            name = f"rows.{len(self.made)}"
+            (emit_scatter_add if scatter else emit_gather)(self.module, name, rows)
+            units = scatter_units(self.module, rows) if scatter else rows.count
+            known = self.made[key] = Kernel(name, group, places, [], units, 0, rows.count * rows.width)
+        return replace(known, group=group, places=places)
+
     def evaluation(self, group: Group, kept: set[Array]) -> Kernel:
         return Kernel("", group, [], [], 1, 0, 0)
 
@@ -156,5 +176,6 @@ _MAKERS: dict[str, Any] = {
     "nest": Workshop.nest,
     "product": Workshop.product,
     "check": Workshop.check,
+    "rows": Workshop.rows,
     "call": Workshop.evaluation,
 }

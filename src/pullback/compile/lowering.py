@@ -387,7 +387,8 @@ def stack(lowering: Lowering, equation: Equation) -> bool:
     for i, x in enumerate(equation.inputs):
         offset = out.offset + i * out.strides[axis]
         shape = out.shape[:axis] + out.shape[axis + 1 :]
-        lowering.copy(lowering.operand(x), Access(out.array, offset, shape, out.strides[:axis] + out.strides[axis + 1 :]))
+        strides = out.strides[:axis] + out.strides[axis + 1 :]
+        lowering.copy(lowering.operand(x), Access(out.array, offset, shape, strides))
     return True
 
 

@@ -156,7 +156,8 @@ class _Segment:
         if kernel.group.kind == "product":
             workspace = self.bases[WORKSPACE]
             for number, place in enumerate(kernel.extra):
-                f.do(f"store ptr {self._pointer(place.array, place.offset)}, ptr {f.at(workspace, number, I64)}, align 8")
+                pointer = self._pointer(place.array, place.offset)
+                f.do(f"store ptr {pointer}, ptr {f.at(workspace, number, I64)}, align 8")
             f.call(kernel.name, *pointers, *share, f.at(workspace, POINTERS, I64), workspace)
         else:
             f.call(kernel.name, *pointers, *share)

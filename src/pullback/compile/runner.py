@@ -256,8 +256,8 @@ def _block(size: int) -> Any:
 
 def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], strides: list[int]) -> Any:
     """Return a view of memory that something else keeps alive."""
-    interface = {"data": (address, False), "shape": shape, "strides": tuple(strides), "typestr": dtype.str, "version": 3}
-    return np.asarray(_Memory(interface))
+    where = {"data": (address, False), "shape": shape, "strides": tuple(strides)}
+    return np.asarray(_Memory({**where, "typestr": dtype.str, "version": 3}))
 
 
 class _Memory:

@@ -115,9 +115,10 @@ class _Writer:
         whole = shape.length - shape.length % shape.chunk
         with self.f.loop(0, whole, shape.chunk) as loop, self._along(self.nest.across, loop.index):
             self._program(shape.vectors(shape.chunk))
-        if whole != shape.length:
+        rest = shape.length - whole
+        if rest:
             with self._along(self.nest.across, self.f.index(whole)):
-                self._program(shape.vectors(shape.length - whole))
+                self._program(shape.vectors(rest))
 
     def _across_shared(self, begin: Operand, end: Operand) -> None:
         """The loop over registers is the only one of rows: threads share its chunks, the last one does the rest."""
@@ -126,14 +127,14 @@ class _Writer:
         if shape.straight() or not chunks:
             self._program(shape.vectors(shape.length))
             return
-        with self.f.loop(begin, end) as loop:
-            with self._along(self.nest.across, self.f.times(loop.index, shape.chunk)):
-                self._program(shape.vectors(shape.chunk))
+        across = self.nest.across
+        with self.f.loop(begin, end) as loop, self._along(across, self.f.times(loop.index, shape.chunk)):
+            self._program(shape.vectors(shape.chunk))
         rest = shape.length - chunks * shape.chunk
         if rest:
-            with self.f.when(self.f.value(BOOL, f"icmp eq i64 {end}, {chunks}")):
-                with self._along(self.nest.across, self.f.index(chunks * shape.chunk)):
-                    self._program(shape.vectors(rest))
+            last = self.f.value(BOOL, f"icmp eq i64 {end}, {chunks}")
+            with self.f.when(last), self._along(across, self.f.index(chunks * shape.chunk)):
+                self._program(shape.vectors(rest))
 
     @contextmanager
     def _along(self, loop: int, index: Operand) -> Iterator[None]:
@@ -350,7 +351,8 @@ class _Writer:
         if isinstance(source, Index):
             return self._index(source, 1, 0), source.dtype
         place = self.nest.places[source.place]
-        return self._from_memory(self.f.load(type_of(place.dtype), self.pointers[source.place]), place.dtype), place.dtype
+        number = self.f.load(type_of(place.dtype), self.pointers[source.place])
+        return self._from_memory(number, place.dtype), place.dtype
 
     def _folded_value(self, number: int, u: int, vectors: Sequence[tuple[int, int]], stage: int) -> Operand:
         step = self.nest.steps[number]
