@@ -20,7 +20,10 @@ __all__ = ["RULES", "lowered"]
 
 Rule = Callable[["Lowering", Equation], bool]
 
-NUMBERS = frozenset({"float32", "float64", "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))})
+NUMBERS = frozenset(
+    map(np.dtype, ["float32", "float64", "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))])
+)
+"""The dtypes that have machine types."""
 
 
 class Lowering:
@@ -185,7 +188,7 @@ def is_native(equation: Equation) -> bool:
     if not isinstance(name, str) or (name not in RULES and not elementwise(equation)):
         return False
     specs = [*(spec_of(x) for x in equation.inputs), *(s.spec for s in equation.outputs)]
-    if any(s.dtype.name not in NUMBERS or not s.size for s in specs):
+    if any(s.dtype not in NUMBERS or not s.size for s in specs):
         return False
     if equation.mapping.family == "elementwise":
         return elementwise(equation)

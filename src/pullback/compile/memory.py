@@ -31,21 +31,22 @@ def planned(groups: Sequence[Group], kept: set[Array]) -> tuple[dict[Array, int]
     """
     alive = {array: life for array, life in lifetimes(groups).items() if array in kept}
     places: dict[Array, int] = {}
+    sizes = {array: _rounded(array.nbytes) for array in alive}
     size = 0
-    for array in sorted(alive, key=lambda a: (-a.nbytes, a.number)):
+    for array in sorted(alive, key=lambda a: (-sizes[a], a.number)):
         first, last = alive[array]
         others = sorted(
-            (places[other], places[other] + _rounded(other.nbytes))
+            (places[other], places[other] + sizes[other])
             for other in places
             if alive[other][0] <= last and first <= alive[other][1]
         )
         at = 0
         for start, end in others:
-            if at + array.nbytes <= start:
+            if at + sizes[array] <= start:
                 break
             at = max(at, end)
         places[array] = at
-        size = max(size, at + _rounded(array.nbytes))
+        size = max(size, at + sizes[array])
     return places, size
 
 

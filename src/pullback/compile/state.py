@@ -30,6 +30,7 @@ class Holding:
 
 def holdings(program: Program, groups: Sequence[Group]) -> tuple[list[Holding], list[tuple[Cell, Any]]]:
     """Return what the plan does with each cell, and the cells that are given a constant."""
+    reads, writes = _touching(groups)
     fallible = max((at for at, g in enumerate(groups) if g.kind in ("call", "check")), default=-1)
     found: list[Holding] = []
     constants: list[tuple[Cell, Any]] = []
@@ -42,18 +43,31 @@ def holdings(program: Program, groups: Sequence[Group]) -> tuple[list[Holding], 
                 found.append(Holding(cell, read, None, False))
             continue
         written = value.array if isinstance(value, Access) else None
-        in_place = written is not None and _in_place(groups, read, written, fallible)
+        in_place = written is not None and _in_place(
+            groups, read, written, writes.get(written, []), reads.get(read, []) if read else [], fallible
+        )
         found.append(Holding(cell, read, written, in_place))
     return found, constants
 
 
-def _in_place(groups: Sequence[Group], read: Array | None, written: Array, fallible: int) -> bool:
-    writers = [at for at, g in enumerate(groups) if any(x.array is written for x in g.writes)]
+def _touching(groups: Sequence[Group]) -> tuple[dict[Array, list[int]], dict[Array, list[int]]]:
+    """Return which groups read an array, and which write it."""
+    reads: dict[Array, list[int]] = {}
+    writes: dict[Array, list[int]] = {}
+    for at, group in enumerate(groups):
+        for touched, accesses in ((reads, group.reads), (writes, group.writes)):
+            for array in dict.fromkeys(x.array for x in accesses):
+                touched.setdefault(array, []).append(at)
+    return reads, writes
+
+
+def _in_place(
+    groups: Sequence[Group], read: Array | None, written: Array, writers: list[int], readers: list[int], fallible: int
+) -> bool:
     if not writers or min(writers) <= fallible:
         return False
     if read is None:
         return True
-    readers = [at for at, g in enumerate(groups) if any(x.array is read for x in g.reads)]
     if max(readers, default=-1) < min(writers):
         return True
     if len(writers) != 1 or max(readers) > writers[0]:

@@ -77,23 +77,23 @@ I64 = Type("i64")
 PTR = Type("ptr")
 
 _OF_DTYPE = {
-    "float32": FLOAT,
-    "float64": DOUBLE,
-    "bool": I8,
-    "int8": I8,
-    "uint8": I8,
-    "int16": I16,
-    "uint16": I16,
-    "int32": I32,
-    "uint32": I32,
-    "int64": I64,
-    "uint64": I64,
+    np.dtype("float32"): FLOAT,
+    np.dtype("float64"): DOUBLE,
+    np.dtype("bool"): I8,
+    np.dtype("int8"): I8,
+    np.dtype("uint8"): I8,
+    np.dtype("int16"): I16,
+    np.dtype("uint16"): I16,
+    np.dtype("int32"): I32,
+    np.dtype("uint32"): I32,
+    np.dtype("int64"): I64,
+    np.dtype("uint64"): I64,
 }
 
 
 def type_of(dtype: np.dtype[Any]) -> Type:
     """Return the type in memory of an array's elements; a boolean is a byte there. KeyError for other dtypes."""
-    return _OF_DTYPE[dtype.name]
+    return _OF_DTYPE[dtype]
 
 
 def constant(type: Type, number: float | int | bool) -> Operand:
