@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import nn, optim
 from pullback.data import ArrayDataset, DataLoader, IterableDataset
-from pullback.train import Callback, EarlyStopping, LearningRateLog, Trainer
+from pullback.train import Callback, EarlyStopping, LearningRateLog, NonFiniteError, Trainer
 
 
 def data(count=22, features=3):
@@ -48,6 +48,55 @@ def test_one_of_one_batch_is_the_plain_step_bit_for_bit():
     trainer_of(one).fit((x, y), 2, batch_size=5, seed=0)
     trainer_of(other).fit((x, y), 2, batch_size=5, seed=0, accumulate=1)
     assert weights(one).tobytes() == weights(other).tobytes()
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_an_optimiser_that_asks_for_the_loss_several_times(every):
+    """L-BFGS on a least squares problem: fit's steps are those of the closure written by hand."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
+
+    def made():
+        pb.random.manual_seed(0)
+        model = nn.Linear(4, 2, dtype=np.float64)
+        return model, optim.LBFGS(model.parameters(), max_iter=4, line_search_fn="strong_wolfe")
+
+    model, optimizer = made()
+    trainer = Trainer(model, nn.MSELoss(), optimizer, progress=None)
+    history = trainer.fit((x, y), 3, batch_size=10, shuffle=False, accumulate=every)
+    other, by_hand = made()
+    groups = [slice(i, i + 10 * every) for i in range(0, 30, 10 * every)]
+    for _ in range(3):
+        for group in groups:
+
+            def closure(rows=group):
+                by_hand.zero_grad()
+                loss = nn.MSELoss()(other(pb.tensor(x[rows])), pb.tensor(y[rows]))
+                loss.backward()
+                return loss
+
+            by_hand.step(closure)
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-9)
+    assert trainer.state.step == 3 * len(groups)
+    if every == 3:
+        best = np.linalg.lstsq(np.c_[x, np.ones(30)], y, rcond=None)[0]
+        assert history["loss"][-1] == pytest.approx(((np.c_[x, np.ones(30)] @ best - y) ** 2).mean(), rel=1e-4)
+
+
+def test_a_closure_that_fails_leaves_everything_as_it_was():
+    x = np.ones((4, 2))
+    model = nn.Linear(2, 1, dtype=np.float64)
+    before = [p.numpy().copy() for p in model.parameters()]
+
+    def loss(outputs, target):
+        return pb.sum(pb.log(outputs * 0 - 1))
+
+    with pytest.raises(NonFiniteError, match="the loss is nan in epoch 1, batch 1"):
+        Trainer(model, loss, optim.LBFGS(model.parameters()), progress=None).fit((x, x[:, :1]), 1)
+    for p, old in zip(model.parameters(), before, strict=True):
+        np.testing.assert_array_equal(p.numpy(), old)
+        assert p.grad is None
 
 
 def test_gradients_are_clipped_before_callbacks_see_them_and_after_they_were_put_together():

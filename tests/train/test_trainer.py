@@ -191,9 +191,11 @@ def test_callbacks_are_told_everything_in_order():
     assert events == [
         ("on_train_begin", 0, 0),
         ("on_epoch_begin", 1, 0),
+        ("on_batch_begin", 1, 1),
         ("on_gradients", 1, 1),
         ("on_batch_end", 1, 1),
         ("on_settled", 1, 1),
+        ("on_batch_begin", 1, 2),
         ("on_gradients", 1, 2),
         ("on_batch_end", 1, 2),
         ("on_epoch_end", 1, 2),

@@ -43,7 +43,7 @@ def collate(items: Sequence[Any], indices: Sequence[int], part: str = "") -> Any
 
 
 def to_tensors(batch: Any) -> Any:
-    """The arrays of a finished batch as tensors, without a copy.
+    """The arrays of a finished batch as tensors, without a copy; None stays None.
 
     >>> x, = to_tensors((np.zeros((2, 3)),))
     >>> type(x).__name__
@@ -55,7 +55,7 @@ def to_tensors(batch: Any) -> Any:
         return _rebuild(batch, [to_tensors(value) for value in batch])
     if isinstance(batch, list):
         return [part if isinstance(part, str) else to_tensors(part) for part in batch]
-    return asarray(batch)
+    return None if batch is None else asarray(batch)
 
 
 def to_arrays(batch: Any) -> Any:
@@ -66,7 +66,7 @@ def to_arrays(batch: Any) -> Any:
         return _rebuild(batch, [to_arrays(value) for value in batch])
     if isinstance(batch, list):
         return [part if isinstance(part, str) else to_arrays(part) for part in batch]
-    return np.asarray(batch)
+    return None if batch is None else np.asarray(batch)
 
 
 def _stack(items: Sequence[Any], indices: Sequence[int], part: str) -> NDArray[Any]:

@@ -67,6 +67,8 @@ class LBFGS(Optimizer):
     [1.0, 1.0]
     """
 
+    needs_closure = True
+
     def __init__(
         self,
         params: Iterable[Any],

@@ -33,6 +33,9 @@ class Optimizer:
     structural: tuple[str, ...] = ("momentum", "amsgrad", "centered")
     """The settings that decide which slots there are, so that they cannot be switched on later."""
 
+    needs_closure: bool = False
+    """Whether `step` evaluates the loss by itself, and so has to be given a closure."""
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self.param_groups: list[ParamGroup] = []
@@ -67,12 +70,12 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         new: list[tuple[Cell, Any]] = []
+        update = self.update
         with interpreting(tape().below):
             for group, rows in zip(self.param_groups, self._rows, strict=True):
                 settings = group.values_now()
                 for row in rows:
-                    p = row.parameter
-                    link = p._link
+                    link = row.parameter._link
                     if link is None:
                         continue
                     g = link.grad.read()
@@ -80,11 +83,9 @@ class Optimizer:
                         continue
                     if isinstance(g, Tensor):
                         g = plain_gradient(link.grad)
-                    cells = row.cells
-                    values = self.update(
-                        p._payload.read(), g, cells[1].read(), [cell.read() for cell in cells[2:]], settings
-                    )
-                    new.extend(zip(cells, values, strict=True))
+                    p, step, *slots = [cell.read() for cell in row.cells]
+                    values = update(p, g, step, slots, settings)
+                    new.extend(zip(row.cells, values, strict=True))
         for cell, value in new:
             cell.write(value)
         return loss

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .. import nn
+from .step import Step, items_in
 
 __all__ = ["Accumulation", "check_settings"]
+
+Batch = tuple[Any, Any]
 
 
 class Accumulation:
@@ -22,35 +22,40 @@ class Accumulation:
     def __init__(self, every: int, summed: bool) -> None:
         self.every = every
         self.weighted = every > 1 and not summed
-        self.batches = self.items = 0
+        self.batches: list[Batch] = []
+        """The batches of the group that is being put together."""
+        self.items = 0
 
-    def weigh(self, loss: Any, target: Any) -> Any:
-        """The loss whose gradient is to be added, and count the batch."""
-        shape = np.shape(target)
-        count = shape[0] if shape else 1
-        self.batches += 1
+    def take(self, inputs: Any, target: Any) -> float | None:
+        """Count a batch; return the weight of its gradients, None for 1."""
+        count = items_in(target)
+        self.batches.append((inputs, target))
         self.items += count
-        return loss * float(count) if self.weighted else loss
+        return float(count) if self.weighted else None
 
     def is_full(self, is_last_batch: bool) -> bool:
         """Whether a step is due: after ``every`` batches, and at the end of an epoch with what there is."""
-        return is_last_batch or self.batches >= self.every
+        return is_last_batch or len(self.batches) >= self.every
 
-    def finish(self, model: Any) -> None:
-        """Turn the sums into the gradient that the step uses, and begin anew."""
+    def finish(self, step: Step) -> None:
+        """Turn the sums into the gradient that the step uses."""
         if self.weighted:
-            for parameter in model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad = parameter.grad * (1.0 / self.items)
-        self.batches = self.items = 0
+            step.scale(1.0 / self.items)
 
+    def again(self, step: Step) -> Any:
+        """The loss of the whole group with its gradients, computed anew, for an optimiser that asks several times."""
+        total: Any = None
+        for inputs, target in self.batches:
+            count = float(items_in(target))
+            loss, _ = step.gradients(inputs, target, count if self.weighted else None)
+            part = loss * count if self.weighted else loss
+            total = part if total is None else total + part
+        self.finish(step)
+        return total * (1.0 / self.items) if self.weighted else total
 
-def clip(model: Any, norm: float | None, value: float | None) -> None:
-    """Bound the gradients: first each element, then the norm of all."""
-    if value is not None:
-        nn.clip_grad_value_(model.parameters(), value)
-    if norm is not None:
-        nn.clip_grad_norm_(model.parameters(), norm)
+    def begin(self) -> None:
+        """Begin a new group."""
+        self.batches, self.items = [], 0
 
 
 def check_settings(**counts: Any) -> None:

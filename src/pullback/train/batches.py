@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.value import Value
 from ..data import ArrayDataset, DataLoader, IterableDataset, Subset
 
@@ -89,10 +90,11 @@ def first_bad_row(batches: Any) -> str | None:
         rows = gather(np.arange(start, min(start + ROWS_AT_A_TIME, len(dataset))))
         if not isinstance(rows, tuple):
             return None
-        for position, array in enumerate(rows):
+        parts = tree.leaves(rows)  # an item may hold containers
+        for position, array in enumerate(parts):
             found = bad_place(np.asarray(array), start, _row_numbers(dataset))
             if found:
-                return f"{_part_name(position, len(rows))}, {found}"
+                return f"{_part_name(position, len(parts))}, {found}"
     return None
 
 

@@ -34,11 +34,17 @@ class Callback:
     def on_epoch_begin(self, trainer: Trainer) -> None:
         """Before the first step of an epoch; when one is continued, ``trainer.state.batch`` is not 0."""
 
+    def on_batch_begin(self, trainer: Trainer) -> None:
+        """Before each batch."""
+
     def on_gradients(self, trainer: Trainer) -> None:
         """After the gradients of a step are there (clipped, if that is wanted) and before the parameters change."""
 
     def on_batch_end(self, trainer: Trainer) -> None:
         """After each batch."""
+
+    def on_validation_begin(self, trainer: Trainer) -> None:
+        """Before each measurement on the validation data."""
 
     def on_validation(self, trainer: Trainer, figures: dict[str, float]) -> None:
         """After each measurement on the validation data, in the middle of an epoch or at its end."""

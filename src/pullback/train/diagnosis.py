@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import tree
 from ..core.errors import PullbackError
 from .batches import bad_place, first_bad_row
 
@@ -57,20 +58,23 @@ def _causes(inputs: Sequence[Any], target: Any, outputs: Any, trainer: Any, batc
     bad_parameters = [name for name, p in trainer.model.named_parameters() if not np.isfinite(p.numpy()).all()]
     if bad_parameters:
         yield (f"{bad_parameters[0]} is not finite after the steps so far; the learning rate (now {lr}) is too large")
-    predicted, wanted = np.asarray(outputs), np.asarray(target)
-    if wanted.dtype.kind in "iu" and predicted.ndim == wanted.ndim + 1 and wanted.size:
-        lowest, highest, classes = int(wanted.min()), int(wanted.max()), predicted.shape[1]
-        if lowest < 0 or highest >= classes:
-            yield (
-                f"the labels run from {lowest} to {highest}, but the model has {classes} outputs, for labels "
-                f"0 … {classes - 1}"
-            )
-    if not np.isfinite(predicted).all():
+    values = [np.asarray(leaf) for leaf in tree.leaves(outputs)]
+    targets = [np.asarray(leaf) for leaf in tree.leaves(target)]
+    for predicted, wanted in zip(values, targets, strict=False):
+        if wanted.dtype.kind in "iu" and predicted.ndim == wanted.ndim + 1 and wanted.size:
+            lowest, highest, classes = int(wanted.min()), int(wanted.max()), predicted.shape[1]
+            if lowest < 0 or highest >= classes:
+                yield (
+                    f"the labels run from {lowest} to {highest}, but the model has {classes} outputs, for labels "
+                    f"0 … {classes - 1}"
+                )
+    if not all(np.isfinite(predicted).all() for predicted in values):
         yield (
             f"the model's outputs are not finite; with a learning rate of {lr} the weights have probably grown "
             f"too large: a smaller one, gradient clipping or a better initialisation helps"
         )
-    low, high = float(predicted.min(initial=np.inf)), float(predicted.max(initial=-np.inf))
+    low = min(float(predicted.min(initial=np.inf)) for predicted in values)
+    high = max(float(predicted.max(initial=-np.inf)) for predicted in values)
     yield (
         f"data and outputs are finite, so the outputs, from {low:.4g} to {high:.4g}, are outside of what "
         f"{_name(trainer.loss)} is defined for, or it overflowed (learning rate now {lr}); binary cross-entropy "
@@ -79,9 +83,12 @@ def _causes(inputs: Sequence[Any], target: Any, outputs: Any, trainer: Any, batc
 
 
 def _named(inputs: Sequence[Any], target: Any) -> Iterator[tuple[str, NDArray[Any]]]:
-    for position, part in enumerate(inputs):
-        yield "inputs" if len(inputs) == 1 else f"inputs[{position}]", np.asarray(part)
-    yield "targets", np.asarray(target)
+    parts = [tree.leaves(part) for part in inputs]
+    for position, leaves in enumerate(parts):
+        for leaf in leaves:
+            yield "inputs" if len(inputs) == 1 else f"inputs[{position}]", np.asarray(leaf)
+    for leaf in tree.leaves(target):
+        yield "targets", np.asarray(leaf)
 
 
 def _name(loss: Any) -> str:

@@ -102,7 +102,7 @@ class TensorBoard(Callback):
     def __init__(self, folder: str | os.PathLike[str], *, every_steps: int | None = None) -> None:
         if every_steps is not None and every_steps < 1:
             raise ValueError(f"TensorBoard: every_steps expected 1 or more, got {every_steps}")
-        _writer_class()
+        writer_class()
         self.folder = Path(folder)
         self.every_steps = every_steps
         self._writer: Any = None
@@ -111,7 +111,7 @@ class TensorBoard(Callback):
         step = trainer.state.step
         purge = step + 1 if trainer.state.resumed else None  # what was written after the checkpoint comes again
         # The names of the files have the time in seconds: the step keeps two of one second apart.
-        self._writer = _writer_class()(str(self.folder), purge_step=purge, filename_suffix=f".{step}")
+        self._writer = writer_class()(str(self.folder), purge_step=purge, filename_suffix=f".{step}")
 
     def on_batch_end(self, trainer: Trainer) -> None:
         if self.every_steps is not None and trainer.state.step and trainer.state.step % self.every_steps == 0:
@@ -145,7 +145,7 @@ def _is_nested(records: list[dict[str, Any]], name: str) -> bool:
     return any(isinstance(record.get(name), (dict, list, tuple)) for record in records)
 
 
-def _writer_class() -> Any:
+def writer_class() -> Any:
     try:
         from tensorboardX import SummaryWriter
     except ImportError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .accumulation import Accumulation
 from .metrics import Metric, results
+from .step import Step
 
 __all__ = ["Plan", "TrainerState"]
 
@@ -45,9 +46,8 @@ class TrainerState:
 class Plan:
     """What a running `fit` was asked to do beside the plain steps."""
 
+    step: Step
     accumulation: Accumulation
-    clip_norm: float | None
-    clip_value: float | None
     each_step: tuple[Any, ...]
     each_epoch: tuple[Any, ...]
     validation: dict[str, Iterable[Any]]

@@ -10,15 +10,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core.errors import ShapeError
-from ..core.spec import ndim_of, shape_of
+from ..core import tree
 from ..data import DataLoader
 from ..nn import BCEWithLogitsLoss
-from ..tensor import Tensor
 from ..transforms import no_grad
-from .accumulation import Accumulation, check_settings, clip
+from .accumulation import Accumulation, check_settings
 from .batches import as_loader, inputs_and_target, mark_last
 from .callbacks import Callback
 from .diagnosis import NonFiniteError, explain_data, explain_gradients, explain_loss
@@ -29,6 +26,7 @@ from .modes import evaluating, keeping_modes
 from .progress import progress_callback
 from .resume import find, restore
 from .state import Plan, TrainerState
+from .step import Step, items_in
 from .stopping import watched
 
 __all__ = ["Trainer"]
@@ -130,7 +128,8 @@ class Trainer:
         check_settings(accumulate=accumulate, clip_norm=clip_norm, clip_value=clip_value, **counts)
         self.batches = as_loader(data, batch_size=batch_size, shuffle=shuffle, seed=seed)
         self._plan = Plan(
-            Accumulation(accumulate, self._summed), clip_norm, clip_value, tuple(each_step), tuple(each_epoch),
+            Step(self.model, self.loss, self.optimizer, clip_norm, clip_value),
+            Accumulation(accumulate, self._summed), tuple(each_step), tuple(each_epoch),
             _named_data(validation, batch_size), validate_every, validate_every_steps,
         )  # fmt: skip
         self.history = History()
@@ -160,8 +159,8 @@ class Trainer:
         """
         return self._measure(as_loader(data, batch_size=batch_size, shuffle=False))
 
-    def predict(self, data: Any, *, batch_size: int = 256) -> NDArray[Any]:
-        """The model's outputs for ``data``, shape (n, …), in the order of the data.
+    def predict(self, data: Any, *, batch_size: int = 256) -> Any:
+        """The model's outputs for ``data``, an array of shape (n, …) or a container of them, in the order of the data.
 
         ``data``: an array of inputs; or what `fit` takes, of which the targets are left out.
         """
@@ -170,8 +169,8 @@ class Trainer:
         with evaluating(self.model), no_grad():
             for batch in loader:
                 inputs = [batch] if not isinstance(batch, (tuple, list)) else batch[: max(1, len(batch) - 1)]
-                outputs.append(np.asarray(self.model(*inputs)))
-        return np.concatenate(outputs)
+                outputs.append(tree.map(np.asarray, self.model(*inputs)))
+        return tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
     def stop(self) -> None:
         """End a running `fit` after the current step."""
@@ -207,6 +206,7 @@ class Trainer:
         for batch, is_last in mark_last(_after(self.batches, done)):
             state.batch += 1
             state.is_last_batch = is_last
+            self._tell("on_batch_begin")
             try:
                 stepped = self._step(*inputs_and_target(batch))
             except Exception as error:
@@ -247,23 +247,23 @@ class Trainer:
     def _step(self, inputs: Sequence[Any], target: Any) -> bool:
         """One batch; whether the parameters were changed."""
         plan, state = self._plan, self.state
-        if not plan.accumulation.batches:
+        group, step = plan.accumulation, plan.step
+        if not group.batches:
             self.optimizer.zero_grad()
-        outputs = self.model(*inputs)
-        loss = self._loss_of(outputs, target)
+        loss, outputs = step.gradients(inputs, target, group.take(inputs, target))
         value = float(loss)
         if not np.isfinite(value):
+            self.optimizer.zero_grad()
             with no_grad():
                 where = f"in {self._where()}"
                 raise NonFiniteError(explain_loss(value, where, inputs, target, outputs, self, self.batches))
-        plan.accumulation.weigh(loss, target).backward()
-        full = plan.accumulation.is_full(state.is_last_batch)
+        full = group.is_full(state.is_last_batch)
         if full:
-            plan.accumulation.finish(self.model)
-            self._refuse_bad_gradients()
-            clip(self.model, plan.clip_norm, plan.clip_value)
+            group.finish(step)
+            self._settle_gradients()
             self._tell("on_gradients")
-            self.optimizer.step()
+            self._update()
+            group.begin()
             state.step += 1
             for schedule in plan.each_step:
                 schedule.step()
@@ -271,6 +271,30 @@ class Trainer:
             state.metrics = self._fresh_metrics(target)
         _count(state.metrics, value, outputs, target)
         return full
+
+    def _settle_gradients(self) -> None:
+        """Refuse gradients that are not finite, and bound the others."""
+        step = self._plan.step
+        bad = step.bad_gradients()
+        if bad:
+            raise NonFiniteError(explain_gradients(f"in {self._where()}", bad, getattr(self.optimizer, "lr", None)))
+        step.clip()
+
+    def _update(self) -> None:
+        """Change the parameters; an optimiser that evaluates the loss by itself gets the batches of the step again."""
+        if not getattr(self.optimizer, "needs_closure", False):
+            self.optimizer.step()
+            return
+        group, step = self._plan.accumulation, self._plan.step
+
+        def closure() -> Any:
+            self.optimizer.zero_grad()
+            loss = group.again(step)
+            if np.isfinite(float(loss)):  # a line search may go too far, and then comes back
+                self._settle_gradients()
+            return loss
+
+        self.optimizer.step(closure)
 
     def _resume(self, place: str | os.PathLike[str]) -> None:
         """Put everything back as it was when the checkpoint was written."""
@@ -290,36 +314,17 @@ class Trainer:
             for metric, saved in zip(state.metrics, training["metrics"], strict=True):
                 metric.load_state_dict(saved["state"])
 
-    def _loss_of(self, outputs: Any, target: Any) -> Tensor:
-        loss = self.loss(outputs, target)
-        if ndim_of(loss):
-            raise ShapeError(
-                f"loss: expected a scalar, got shape {shape_of(loss)}; a loss module wants reduction='mean'"
-            )
-        return loss  # type: ignore[no-any-return]
-
-    def _refuse_bad_gradients(self) -> None:
-        """One dot product per parameter; the elements are looked at only where it is not finite."""
-        bad = []
-        for name, parameter in self.model.named_parameters():
-            if parameter.grad is None:
-                continue
-            gradient = parameter.grad.numpy().ravel()
-            if not np.isfinite(np.dot(gradient, gradient)) and not np.isfinite(gradient).all():
-                bad.append(name)
-        if bad:
-            raise NonFiniteError(explain_gradients(f"in {self._where()}", bad, getattr(self.optimizer, "lr", None)))
-
     # ---------------------------------------------------------------------------------- measuring
 
     def _measure(self, loader: Iterable[Any]) -> dict[str, float]:
         """The figures on a data set."""
         metrics: list[Metric] = []
+        step = Step(self.model, self.loss, self.optimizer)
         with evaluating(self.model), no_grad():
             for batch in loader:
                 inputs, target = inputs_and_target(batch)
-                outputs = self.model(*inputs)
-                value = float(self._loss_of(outputs, target))
+                loss, outputs = step.forward(inputs, target)
+                value = float(loss)
                 if not np.isfinite(value) and (reason := explain_data(loader, inputs, target)):
                     raise NonFiniteError(f"the loss is {value} in an evaluation: {reason}")
                 metrics = metrics or self._fresh_metrics(target)
@@ -331,6 +336,8 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         """The figures on all validation data."""
         found: dict[str, float] = {}
+        if self._plan.validation:
+            self._tell("on_validation_begin")
         for name, loader in self._plan.validation.items():
             found |= {f"{name}_{figure}": value for figure, value in self._measure(loader).items()}
         if found:
@@ -341,7 +348,9 @@ class Trainer:
         """The metrics for such targets; or those that had these names, of which the first is the loss."""
         chosen = self._metrics
         if chosen is None:
-            wanted = np.asarray(target).dtype.kind in "iub" if names is None else "accuracy" in names
+            leaves = tree.leaves(target)
+            labels = len(leaves) == 1 and np.asarray(leaves[0]).dtype.kind in "iub"
+            wanted = labels if names is None else "accuracy" in names
             chosen = [named_metric("accuracy", threshold=self._threshold)] if wanted else []
         fresh = [MeanLoss(summed=self._summed), *copy.deepcopy(chosen)]
         for metric in fresh:
@@ -363,11 +372,11 @@ class Trainer:
 
 
 def _count(metrics: Sequence[Metric], loss: float, outputs: Any, target: Any) -> None:
-    """Add a batch to the metrics, of which the first is the mean loss."""
-    predicted, wanted = np.asarray(outputs), np.asarray(target)
+    """Add a batch to the metrics, of which the first is the mean loss; containers of arrays stay containers."""
+    predicted, wanted = tree.map(np.asarray, outputs), tree.map(np.asarray, target)
     first, *others = metrics
     assert isinstance(first, MeanLoss)
-    first.add(loss, len(wanted) if wanted.ndim else 1)
+    first.add(loss, items_in(target))
     for metric in others:
         metric.update(predicted, wanted)
 
