@@ -1,8 +1,7 @@
-"""Dense, Activation, Dropout, Flatten, Embedding."""
+"""Dense, Activation, Dropout, Embedding, Lambda."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,12 @@ import numpy as np
 
 from ... import mappings as m
 from ...core.errors import ShapeError
-from ...core.spec import shape_of
+from ...core.spec import dtype_of
 from ...nn import functional as F
 from ..activations import activation_of
-from ..initializers import start
-from .layer import Layer, Shape
+from .layer import Layer
 
-__all__ = ["Activation", "Dense", "Dropout", "Embedding", "Flatten", "positive"]
+__all__ = ["Activation", "Dense", "Dropout", "ELU", "Embedding", "Lambda", "LeakyReLU", "ReLU", "Softmax", "positive"]
 
 Function = str | Callable[[Any], Any] | None
 
@@ -54,18 +52,17 @@ class Dense(Layer):
         self.use_bias = use_bias
         self._initializers = (kernel_initializer, bias_initializer)
 
-    def build(self, shape: Shape) -> Shape:
+    def build(self, input_shape: Any) -> None:
         """Make kernel and bias for samples (…, in)."""
-        if not shape:
+        if len(input_shape) < 2:
             raise ShapeError(f"{self.name}: expected samples with at least one axis, got single numbers: x[:, None]")
         kernel, bias = self._initializers
-        self.kernel = start(kernel, (shape[-1], self.units))
-        self.bias = start(bias, (self.units,)) if self.use_bias else None
-        return (*shape[:-1], self.units)
+        self.kernel = self.add_weight((input_shape[-1], self.units), kernel)
+        self.bias = self.add_weight((self.units,), bias) if self.use_bias else None
 
-    def forward(self, x: Any) -> Any:
+    def call(self, inputs: Any) -> Any:
         """Return activation(x W + b)."""
-        y = m.matmul(x, self.kernel)
+        y = m.matmul(inputs, self.kernel)
         return self.activation(y if self.bias is None else m.add(y, self.bias))
 
 
@@ -76,9 +73,58 @@ class Activation(Layer):
         super().__init__(**kwargs)
         self.activation = activation_of(activation)
 
-    def forward(self, x: Any) -> Any:
+    def call(self, inputs: Any) -> Any:
         """Return activation(x)."""
-        return self.activation(x)
+        return self.activation(inputs)
+
+
+class ReLU(Layer):
+    """max(x, 0), and with ``negative_slope`` s: s x below 0; with ``max_value``, no more than that."""
+
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_value, self.negative_slope = max_value, negative_slope
+
+    def call(self, inputs: Any) -> Any:
+        """Return the rectified inputs."""
+        y = m.leaky_relu(inputs, negative_slope=self.negative_slope) if self.negative_slope else m.relu(inputs)
+        return y if self.max_value is None else m.minimum(y, self.max_value)
+
+
+class LeakyReLU(Layer):
+    """x above 0, ``negative_slope`` · x below."""
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = negative_slope
+
+    def call(self, inputs: Any) -> Any:
+        """Return the leaky rectified inputs."""
+        return m.leaky_relu(inputs, negative_slope=self.negative_slope)
+
+
+class ELU(Layer):
+    """x above 0, ``alpha`` (eˣ − 1) below."""
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs: Any) -> Any:
+        """Return the function of the inputs."""
+        return m.elu(inputs, alpha=self.alpha)
+
+
+class Softmax(Layer):
+    """eˣ divided by its sum along ``axis``."""
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        """Return shares that add up to 1."""
+        return m.softmax(inputs, axis=self.axis)
 
 
 class Dropout(Layer):
@@ -90,22 +136,9 @@ class Dropout(Layer):
             raise ValueError(f"Dropout: expected a rate in [0, 1], got {rate!r}")
         self.rate = rate
 
-    def forward(self, x: Any) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Drop in training; else return x."""
-        return F.dropout(x, self.rate, self.training)
-
-
-class Flatten(Layer):
-    """Each sample as one row: (n, …) becomes (n, product of the others)."""
-
-    def build(self, shape: Shape) -> Shape:
-        """The number of elements of a sample."""
-        return (math.prod(shape),)
-
-    def forward(self, x: Any) -> Any:
-        """Return x with one axis behind the first."""
-        shape = shape_of(x)
-        return m.reshape(x, (shape[0], math.prod(shape[1:])))
+        return F.dropout(inputs, self.rate, training)
 
 
 class Embedding(Layer):
@@ -114,17 +147,33 @@ class Embedding(Layer):
     The rows start uniformly in ±0.05. Raises IndexError for a number that is not a row.
     """
 
+    takes_integers = True
+
     def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: Any = "uniform", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.input_dim = positive("Embedding: input_dim", input_dim)
         self.output_dim = positive("Embedding: output_dim", output_dim)
         self._initializer = embeddings_initializer
 
-    def build(self, shape: Shape) -> Shape:
+    def build(self, input_shape: Any) -> None:
         """Make the table."""
-        self.embeddings = start(self._initializer, (self.input_dim, self.output_dim))
-        return (*shape, self.output_dim)
+        self.embeddings = self.add_weight((self.input_dim, self.output_dim), self._initializer)
 
-    def forward(self, x: Any) -> Any:
+    def call(self, inputs: Any) -> Any:
         """Return the rows."""
-        return F.embedding(x, self.embeddings)
+        whole = dtype_of(inputs).kind in "iu"
+        return F.embedding(inputs if whole else m.astype(inputs, np.int64), self.embeddings)
+
+
+class Lambda(Layer):
+    """A function of pullback's mappings as a layer without parameters. A model that has one cannot be saved."""
+
+    def __init__(self, function: Callable[..., Any], arguments: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Lambda: expected a function, got {function!r}")
+        self.function, self.arguments = function, dict(arguments or {})
+
+    def call(self, inputs: Any) -> Any:
+        """Return the function of the inputs."""
+        return self.function(inputs, **self.arguments)
