@@ -5,6 +5,7 @@ import pytest
 
 import pullback as pb
 from pullback import nn
+from pullback.core.errors import ShapeError
 
 GRADS = [np.array([[3.0, -4.0], [0.5, 0.1]]), np.array([12.0]), np.float64(-2.0)]
 
@@ -121,3 +122,47 @@ def test_the_array_of_a_gradient_is_not_changed_in_place():
     p.grad = g
     nn.clip_grad_norm_(p, 1.0)
     assert g.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("kind", [2.0, 1.0, np.inf])
+def test_clipping_in_two_steps_is_clipping(kind):
+    once, twice = parameters(), parameters()
+    nn.clip_grad_norm_(once, 3.0, kind)
+    total = nn.get_total_norm([p.grad for p in twice], kind)
+    nn.clip_grads_with_norm_(twice, 3.0, total)
+    np.testing.assert_array_equal(flat(once), flat(twice))
+    assert total.item() == pytest.approx(np.linalg.norm(flat(parameters()), kind), rel=1e-14)
+    assert nn.get_total_norm([]).item() == 0.0
+
+
+def test_a_norm_that_is_not_finite_is_refused_in_two_steps_too():
+    with pytest.raises(ValueError, match="nan"):
+        nn.get_total_norm([np.array([1.0, np.nan])], error_if_nonfinite=True)
+    with pytest.raises(ValueError, match="norm_type > 0"):
+        nn.get_total_norm([np.ones(2)], -1)
+    ps = parameters()
+    with pytest.raises(ValueError, match="max_norm >= 0"):
+        nn.clip_grads_with_norm_(ps, -1.0, 2.0)
+    np.testing.assert_array_equal(flat(ps), flat(parameters()))
+
+
+class TestVectors:
+    def test_there_and_back(self):
+        layer = nn.Linear(3, 2).double()
+        vector = nn.parameters_to_vector(layer.parameters())
+        want = np.concatenate([np.asarray(layer.weight).ravel(), np.asarray(layer.bias)])
+        assert np.asarray(vector).tolist() == want.tolist()
+        (vector**2).sum().backward()
+        np.testing.assert_array_equal(np.asarray(layer.weight.grad), 2 * np.asarray(layer.weight))
+        nn.vector_to_parameters(np.arange(8.0), layer.parameters())
+        assert layer.weight.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]] and layer.bias.tolist() == [6.0, 7.0]
+        assert layer.weight.requires_grad
+
+    def test_a_wrong_length_changes_nothing(self):
+        layer = nn.Linear(3, 2)
+        before = layer.weight.tolist()
+        with pytest.raises(ShapeError, match=r"8 elements.*\(7,\)"):
+            nn.vector_to_parameters(np.zeros(7), layer.parameters())
+        assert layer.weight.tolist() == before
+        with pytest.raises(ValueError, match="at least one"):
+            nn.parameters_to_vector([])

@@ -14,6 +14,8 @@ IMAGES = rng.normal(size=(2, 4, 5, 4))
 VOLUMES = rng.normal(size=(2, 2, 3, 4, 3))
 STEPS = rng.normal(size=(3, 2, 4))  # (T, N, features)
 OTHER_STEPS = rng.normal(size=(2, 2, 4))
+COLUMNS = rng.normal(size=(2, 8, 12))
+FOUND = np.tile([1, 2], (2, 4, 1))
 LABELS = np.array([0, 3, 1])
 SIGNS = np.array([1.0, -1.0, 1.0])
 P, Q = rng.dirichlet(np.ones(4), (2, 3))
@@ -46,6 +48,7 @@ LAYERS = {
     "BatchNorm3d": ((2, 1e-5, 0.1, True, False), VOLUMES),
     "Bilinear": ((4, 5, 3), ROWS, A),
     "CELU": ((), ROWS),
+    "ChannelShuffle": ((2,), IMAGES),
     "CircularPad1d": ((2,), SEQUENCES),
     "CircularPad2d": ((1,), IMAGES),
     "CircularPad3d": ((1,), VOLUMES),
@@ -65,7 +68,10 @@ LAYERS = {
     "Dropout3d": ((0.4,), VOLUMES),
     "ELU": ((), ROWS),
     "Embedding": ((5, 3), LABELS),
+    "EmbeddingBag": ((5, 3), LABELS[None]),
+    "FeatureAlphaDropout": ((0.4,), IMAGES),
     "Flatten": ((), IMAGES),
+    "Fold": (((5, 4), 2), COLUMNS),
     "GELU": ((), ROWS),
     "GLU": ((), ROWS),
     "GRU": ((4, 3), STEPS),
@@ -81,16 +87,21 @@ LAYERS = {
     "InstanceNorm3d": ((2,), VOLUMES),
     "LPPool1d": ((2, 2), np.abs(SEQUENCES)),
     "LPPool2d": ((2, 2), np.abs(IMAGES)),
+    "LPPool3d": ((2, 2), np.abs(VOLUMES)),
     "LSTM": ((4, 3), STEPS),
     "LSTMCell": ((4, 3), ROWS),
     "LayerNorm": ((4,), ROWS),
     "LeakyReLU": ((), ROWS),
     "Linear": ((4, 3), ROWS),
+    "LocalResponseNorm": ((3, 0.5), IMAGES),
     "LogSigmoid": ((), ROWS),
     "LogSoftmax": ((-1,), ROWS),
     "MaxPool1d": ((2,), SEQUENCES),
     "MaxPool2d": ((2,), IMAGES),
     "MaxPool3d": ((2,), VOLUMES),
+    "MaxUnpool1d": ((2,), SEQUENCES[..., :2], FOUND),
+    "MaxUnpool2d": ((2,), SEQUENCES[..., :4].reshape(2, 4, 2, 2), np.stack([FOUND, 11 + FOUND], axis=-2)),
+    "MaxUnpool3d": ((2,), SEQUENCES[..., :2].reshape(2, 4, 1, 1, 2), FOUND.reshape(2, 4, 1, 1, 2)),
     "Mish": ((), ROWS),
     "MultiheadAttention": ((4, 2), STEPS, OTHER_STEPS, OTHER_STEPS + 0.5),
     "PReLU": ((), ROWS),
@@ -135,6 +146,7 @@ LAYERS = {
     "TransformerEncoder": (lambda: nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(4)), STEPS[:, :1]),
     "TransformerEncoderLayer": (encoder_layer, STEPS[:, :1]),
     "Unflatten": ((1, (2, 2)), ROWS),
+    "Unfold": ((2,), IMAGES),
     "Upsample": ((None, 2), IMAGES),
     "UpsamplingBilinear2d": ((None, 2), IMAGES),
     "UpsamplingNearest2d": ((None, 2), IMAGES),
@@ -159,6 +171,7 @@ LOSSES = {
     "L1Loss": ((), ROWS, P),
     "MSELoss": ((), ROWS, P),
     "MarginRankingLoss": ((0.5,), ROWS[:, 0], P[:, 0], SIGNS, (0, 1)),
+    "MultiLabelMarginLoss": ((), ROWS, np.array([[3, 0, -1, 1], [2, -1, 0, 0], [1, 2, 3, 0]])),
     "MultiLabelSoftMarginLoss": ((), ROWS, (P > 0.2) * 1.0, (0,)),
     "MultiMarginLoss": ((), ROWS, LABELS),
     "NLLLoss": ((), np.log(P), LABELS),
@@ -168,6 +181,12 @@ LOSSES = {
     "SmoothL1Loss": ((), ROWS, P),
     "SoftMarginLoss": ((), ROWS, np.sign(P - 0.2), (0,)),
     "TripletMarginLoss": ((3.0,), A, B, C),
+    "TripletMarginWithDistanceLoss": (
+        lambda: nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: ((x - y) ** 2).sum(-1), margin=9.0),
+        A,
+        B,
+        C,
+    ),
 }
 
 # What is not called with arrays, and why the laws say nothing of it.

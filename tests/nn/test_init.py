@@ -112,3 +112,50 @@ def test_vectors_have_no_fans(fill):
 def test_modes():
     with pytest.raises(ValueError, match="'fan_in' or 'fan_out', got 'fan_mid'"):
         init.kaiming_normal_(nn.Parameter(np.zeros((2, 2))), mode="fan_mid")
+
+
+def test_a_truncated_normal_is_that_of_scipy():
+    stats = pytest.importorskip("scipy.stats", reason="SciPy, the oracle of this test, is not installed")
+    for mean, std, a, b in ((0.0, 1.0, -2.0, 2.0), (1.0, 0.5, 0.9, 4.0), (0.0, 1.0, -0.1, 0.1)):
+        w = filled(init.trunc_normal_, mean=mean, std=std, a=a, b=b)
+        want = stats.truncnorm((a - mean) / std, (b - mean) / std, mean, std)
+        assert w.min() >= a and w.max() <= b
+        assert stats.kstest(w.ravel(), want.cdf).pvalue > 1e-3
+    assert filled(init.trunc_normal_, (5, 4)).dtype == np.float64
+    with pytest.raises(ValueError, match="no weight between a = 2 and b = -2"):
+        filled(init.trunc_normal_, a=2, b=-2)
+
+
+def test_identities_are_those_of_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+    for shape in ((3, 5), (5, 3)):
+        np.testing.assert_array_equal(filled(init.eye_, shape), torch.nn.init.eye_(torch.empty(shape)).numpy())
+    for shape, groups in (((4, 4, 3), 1), ((6, 2, 3, 4), 3), ((6, 4, 3, 2, 5), 2), ((2, 5, 1, 1), 1)):
+        want = torch.nn.init.dirac_(torch.empty(shape), groups).numpy()
+        np.testing.assert_array_equal(filled(init.dirac_, shape, groups=groups), want)
+    x = np.random.default_rng(0).normal(size=(2, 4, 7))
+    weight = filled(init.dirac_, (4, 4, 3))
+    np.testing.assert_array_equal(np.asarray(pb.conv1d(x, weight, padding=1)), x)
+
+
+def test_sparse_columns():
+    w = filled(init.sparse_, (40, 30), sparsity=0.33, std=2.0)
+    assert ((w == 0).sum(axis=0) == math.ceil(0.33 * 40)).all()
+    var_within(w[w != 0], 4.0, NORMAL)
+
+
+@pytest.mark.parametrize(
+    ("fill", "shape", "options", "error", "text"),
+    [
+        (init.eye_, (3,), {}, ShapeError, r"eye_: expected two axes, got shape \(3,\)"),
+        (init.dirac_, (3, 4), {}, ShapeError, "three to five axes"),
+        (init.dirac_, (3, 4, 1), {"groups": 2}, ValueError, "groups=2"),
+        (init.sparse_, (3, 4, 1), {"sparsity": 0.5}, ShapeError, "two axes"),
+        (init.sparse_, (3, 4), {"sparsity": 1.5}, ValueError, "got 1.5"),
+    ],
+)
+def test_what_does_not_fit_changes_nothing(fill, shape, options, error, text):
+    p = nn.Parameter(np.ones(shape))
+    with pytest.raises(error, match=text):
+        fill(p, **options)
+    assert (np.asarray(p) == 1).all()

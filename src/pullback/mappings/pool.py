@@ -30,6 +30,7 @@ __all__ = [
     "avg_pool3d",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -182,6 +183,16 @@ def lp_pool2d(x: Any, norm_type: float, kernel_size: Ints, stride: Ints | None =
     [[[2.0, 2.0], [2.0, 2.0]]]
     """
     return _power("lp_pool2d", 2, x, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(x: Any, norm_type: float, kernel_size: Ints, stride: Ints | None = None, ceil_mode: bool = False) -> Any:
+    """Return (Σ |x|^p)^(1/p) over each window of the last three axes, p being `norm_type`.
+
+    >>> import pullback as pb
+    >>> pb.lp_pool3d(pb.ones((1, 2, 4, 2)), 3, 2).numpy().round(6).tolist()
+    [[[[2.0], [2.0]]]]
+    """
+    return _power("lp_pool3d", 3, x, norm_type, kernel_size, stride, ceil_mode)
 
 
 # --------------------------------------------------------------------------------------------- adaptive

@@ -1,6 +1,7 @@
 """Layers, losses and starting values, under PyTorch's names."""
 
 from . import functional, init
+from . import toolbox as utils
 from .activation import *
 from .attention import *
 from .batchnorm import *
@@ -12,7 +13,9 @@ from .containers import *
 from .convolution import *
 from .dropout import *
 from .embedding import *
+from .embedding_bag import *
 from .flatten import *
+from .folding import *
 from .layernorm import *
 from .linear import *
 from .losses import (
@@ -31,6 +34,7 @@ from .losses import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
@@ -41,6 +45,7 @@ from .losses import (
     SmoothL1Loss,
     SoftMarginLoss,
     TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
 )
 from .module import *
 from .overview import *
@@ -56,4 +61,6 @@ from .recurrent import *
 from .residual import *
 from .stateless import *
 from .transformer import *
+from .unpooling import *
 from .upsampling import *
+from .vector import *

@@ -11,13 +11,13 @@ import numpy as np
 from .. import mappings as m
 from ..core.cell import Cell
 from ..core.interpret import interpreting
-from ..core.spec import dtype_of, ndim_of
+from ..core.spec import dtype_of, ndim_of, operand
 from ..core.value import Value
 from ..mappings.update import _finite_norm
 from ..tensor import Tensor
 from ..transforms.reverse import TAPE, tape
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 def clip_grad_norm_(
@@ -42,22 +42,63 @@ def clip_grad_norm_(
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: expected max_norm >= 0, got {max_norm}")
-    norm_type = float(norm_type)
-    if not norm_type > 0:
-        raise ValueError(f"clip_grad_norm_: expected norm_type > 0 or inf, got {norm_type}")
+    _check_exponent("clip_grad_norm_", norm_type)
     found = _gradients("clip_grad_norm_", parameters)
     if not found:
         return Tensor(TAPE, np.float32(0.0))
     with interpreting(tape().below):
-        total = _total_norm([g for _, g in found], norm_type)
+        total = _total_norm([g for _, g in found], float(norm_type))
         if error_if_nonfinite:
             total = _finite_norm(total)
-        factor = m.minimum(m.divide(max_norm, m.add(total, 1e-6)), 1.0)
-        clipped = [m.multiply(g, m.astype(factor, dtype_of(g))) for _, g in found]
+        clipped = _scaled(found, max_norm, total)
         total = m.astype(total, np.result_type(*(dtype_of(g) for _, g in found)))
     for (cell, _), g in zip(found, clipped, strict=True):
         cell.write(g)
     return Tensor(TAPE, total)
+
+
+def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Any:
+    """Return the norm of all `tensors` as one vector, (Σ|x|^p)^(1/p) with p = `norm_type`, added up in float64.
+
+    Raises ValueError for another exponent, and with `error_if_nonfinite` where it is infinite or NaN.
+
+    >>> import pullback as pb
+    >>> pb.nn.get_total_norm([pb.tensor([3.0]), pb.tensor([4.0])]).item()
+    5.0
+    """
+    _check_exponent("get_total_norm", norm_type)
+    arrays = [operand(x) for x in ([tensors] if isinstance(tensors, Tensor) else list(tensors))]
+    if not arrays:
+        return Tensor(TAPE, np.float32(0.0))
+    total = _total_norm(arrays, float(norm_type))
+    if error_if_nonfinite:
+        total = _finite_norm(total)
+    total = m.astype(total, np.result_type(*(dtype_of(x) for x in arrays)))
+    return total if isinstance(total, Value) else Tensor(TAPE, total)
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Any) -> None:
+    """Scale all gradients by min(1, max_norm / (total_norm + 1e-6)); the norm is one that is known already.
+
+    Raises ValueError for a negative `max_norm`.
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grads_with_norm_: expected max_norm >= 0, got {max_norm}")
+    found = _gradients("clip_grads_with_norm_", parameters)
+    with interpreting(tape().below):
+        clipped = _scaled(found, max_norm, _below(operand(total_norm)))
+    for (cell, _), g in zip(found, clipped, strict=True):
+        cell.write(g)
+
+
+def _check_exponent(where: str, norm_type: float) -> None:
+    if not float(norm_type) > 0:
+        raise ValueError(f"{where}: expected norm_type > 0 or inf, got {float(norm_type)}")
+
+
+def _scaled(found: list[tuple[Cell, Any]], max_norm: float, total: Any) -> list[Any]:
+    factor = m.minimum(m.divide(max_norm, m.add(total, 1e-6)), 1.0)
+    return [m.multiply(g, m.astype(factor, dtype_of(g))) for _, g in found]
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -88,10 +129,13 @@ def gradient_cell(parameter: Any) -> Cell | None:
 
 def plain_gradient(cell: Cell) -> Any:
     """Return what the cell of a gradient holds, below the tape; None before the first backward pass."""
-    g = cell.read()
-    while isinstance(g, Value) and g._owner is TAPE:
-        g = g._payload.read() if isinstance(g._payload, Cell) else g._payload
-    return g
+    return _below(cell.read())
+
+
+def _below(x: Any) -> Any:
+    while isinstance(x, Value) and x._owner is TAPE:
+        x = x._payload.read() if isinstance(x._payload, Cell) else x._payload
+    return x
 
 
 def _gradients(name: str, parameters: Tensor | Iterable[Tensor]) -> list[tuple[Cell, Any]]:

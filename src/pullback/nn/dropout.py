@@ -11,7 +11,7 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.spec import Spec, dtype_of, operand, shape_of
 from .module import Module
 
-__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
 def check_probability(where: str, p: Any) -> None:
@@ -67,12 +67,25 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = False) -> Any:
     [1.0, 2.0]
     """
     x = _real("alpha_dropout", x, p)
+    return _alpha(x, p, training, shape_of(x))
+
+
+def feature_alpha_dropout(x: Any, p: float = 0.5, training: bool = False) -> Any:
+    """Do as `alpha_dropout` with whole channels of x, (N, C, …). Raises ShapeError for another x."""
+    x = _real("feature_alpha_dropout", x, p)
+    shape = shape_of(x)
+    if len(shape) < 2:
+        raise ShapeError(f"feature_alpha_dropout: expected x of shape (N, C, …), got {shape}")
+    return _alpha(x, p, training, shape[:2] + (1,) * (len(shape) - 2))
+
+
+def _alpha(x: Any, p: float, training: bool, chosen: tuple[int, ...]) -> Any:
     if not training or p == 0:
         return x
     if p == 1:
         return m.multiply(x, 0)
     scale = 1 / math.sqrt((1 - p) * (1 + p * _LIMIT**2))
-    kept = m.astype(random.bernoulli(1.0 - p, shape_of(x)), dtype_of(x))
+    kept = m.astype(random.bernoulli(1.0 - p, chosen), dtype_of(x))
     filled = m.multiply(m.subtract(1, kept), scale * _LIMIT)
     return m.add(m.add(m.multiply(x, m.multiply(kept, scale)), filled), -scale * _LIMIT * p)
 
@@ -152,3 +165,9 @@ class AlphaDropout(_Dropout):
     """`Dropout` for networks of SELUs: mean 0 and variance 1 stay (Klambauer et al., arXiv:1706.02515)."""
 
     drop = staticmethod(alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """`AlphaDropout` of whole channels: x of shape (N, C, …)."""
+
+    drop = staticmethod(feature_alpha_dropout)

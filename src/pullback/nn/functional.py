@@ -45,13 +45,16 @@ from ..mappings.pool import (
     avg_pool3d,
     lp_pool1d,
     lp_pool2d,
+    lp_pool3d,
     max_pool1d,
     max_pool2d,
     max_pool3d,
 )
 from .attention import scaled_dot_product_attention
 from .bilinear import bilinear
-from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from .embedding_bag import embedding_bag
+from .folding import fold, unfold
 from .lookup import embedding
 from .losses import (
     binary_cross_entropy,
@@ -70,6 +73,7 @@ from .losses import (
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     multilabel_soft_margin_loss,
     nll_loss,
     normalize,
@@ -82,11 +86,13 @@ from .losses import (
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
-from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from .padding import pad
-from .pointwise import glu, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, softmin, softplus
-from .upsampling import interpolate, pixel_shuffle, pixel_unshuffle
+from .pointwise import glu, gumbel_softmax, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, softmin, softplus
+from .unpooling import max_unpool1d, max_unpool2d, max_unpool3d
+from .upsampling import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -104,6 +110,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -120,12 +127,16 @@ __all__ = [
     "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "flatten",
     "focal_loss",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -140,18 +151,24 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_sigmoid",
     "log_softmax",
     "logsigmoid",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
@@ -185,7 +202,9 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unflatten",
+    "unfold",
 ]
 
 

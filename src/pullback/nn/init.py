@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from .. import mappings as m
 from .. import random
 from ..core.errors import ShapeError
 from ..tensor import Tensor
@@ -18,11 +19,15 @@ from ..transforms.backward import numbers_of
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
+    "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
@@ -64,6 +69,57 @@ def uniform_(tensor: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Draw from N(mean, std²)."""
     return tensor.assign_(random.normal(tensor.shape, mean, std, tensor.dtype))
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+    """Draw from N(mean, std²) where it lies in [a, b]. Raises ValueError unless a < b and that has any weight."""
+    below, above = (0.5 * math.erfc(-(x - mean) / (std * math.sqrt(2.0))) for x in (a, b))
+    if not above > below:
+        raise ValueError(f"trunc_normal_: N({mean}, {std}²) has no weight between a = {a} and b = {b}")
+    share = random.uniform(tensor.shape, 2 * below - 1, 2 * above - 1, np.float64)
+    drawn = mean + std * math.sqrt(2.0) * numbers_of(m.erfinv(share))
+    return tensor.assign_(np.clip(drawn, a, b).astype(tensor.dtype))
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Fill a matrix with the identity: ones on the diagonal. Raises ShapeError unless it has two axes."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_: expected two axes, got shape {tensor.shape}")
+    return tensor.assign_(np.eye(*tensor.shape, dtype=tensor.dtype))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill the weight of a convolution (out, in, *kernel) so that each group passes its first channels on unchanged.
+
+    Raises ShapeError unless it has three to five axes, ValueError unless `groups` divides the first.
+    """
+    shape = tensor.shape
+    if tensor.ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_: expected the weight of a convolution, with three to five axes, got shape {shape}")
+    if groups < 1 or shape[0] % groups:
+        raise ValueError(f"dirac_: expected groups to divide the first axis, got groups={groups} and shape {shape}")
+    weight = np.zeros(shape, tensor.dtype)
+    each, middle = shape[0] // groups, tuple(n // 2 for n in shape[2:])
+    for channel in range(min(each, shape[1])):
+        for out in range(channel, shape[0], each):
+            weight[(out, channel, *middle)] = 1
+    return tensor.assign_(weight)
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
+    """Draw from N(0, std²) and set the share `sparsity` of each column to 0 (Martens, ICML 2010).
+
+    Raises ShapeError unless it has two axes, ValueError unless 0 ≤ sparsity ≤ 1.
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_: expected two axes, got shape {tensor.shape}")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: expected sparsity in [0, 1], got {sparsity}")
+    rows, columns = tensor.shape
+    weight = np.array(numbers_of(random.normal(tensor.shape, 0.0, std, tensor.dtype)))
+    for column in range(columns):
+        weight[numbers_of(random.permutation(rows))[: math.ceil(sparsity * rows)], column] = 0
+    return tensor.assign_(weight)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:

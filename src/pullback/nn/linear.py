@@ -51,13 +51,16 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x Wᵀ + b."""
-        shape = shape_of(x)
-        if not shape or shape[-1] != self.in_features:
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError:
+            shape = shape_of(x)
+            if shape and shape[-1] == self.in_features:
+                raise
             raise ShapeError(
                 f"{self!r}: expected the last axis of x to have length in_features = {self.in_features}, "
                 f"got x of shape {shape}"
-            )
-        return F.linear(x, self.weight, self.bias)
+            ) from None
 
     def extra_repr(self) -> str:
         """The sizes of the layer."""

@@ -11,7 +11,7 @@ from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError
 from ..core.interpret import interpreting
-from ..core.scope import enter, leave
+from ..core.scope import change_scope, present_scope, restore_scope
 from ..core.value import Value
 from ..tensor import Tensor
 from ..tensor.device import is_device
@@ -71,14 +71,14 @@ class Module:
         passage = Passage(self, self._back) if self._back else None
         if passage is not None:
             args = passage.enter(args)
-        token = enter(self)
+        token = change_scope((*present_scope(), self))
         try:
             y = self.forward(*args, **kwargs)
         except Exception as error:
             note_layer(error, self)
             raise
         finally:
-            leave(token)
+            restore_scope(token)
         for after in self._after:
             changed = after(self, args, y)
             if changed is not None:

@@ -13,6 +13,7 @@ from ..core.errors import DtypeError, PullbackError, ShapeError
 from ..core.spec import dtype_of, operand, shape_of
 from ..core.value import Value
 from ..mappings.normalise import _moments, _normalise, _rms_norm, _standardise
+from ..mappings.pool import avg_pool1d
 from ..transforms.batch import Batch
 from .parameter import Buffer
 
@@ -196,6 +197,28 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
     return _rms_norm(
         x, scale, axis=tuple(range(-len(folded), 0)), eps=float(np.finfo(dtype).eps) if eps is None else eps
     )
+
+
+def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+    """Return x / (k + α mean(x²))^β, the mean being over `size` neighbouring channels, zeros beyond them.
+
+    x: (N, C, …) with at least one axis behind the channels (Krizhevsky et al., NeurIPS 2012). Raises ShapeError
+    for another x, ValueError unless size > 0.
+
+    >>> import numpy as np, pullback as pb
+    >>> pb.nn.functional.local_response_norm(np.array([[[2.0], [0.0]]]), 2, alpha=6.0, beta=1.0, k=1.0).tolist()
+    [[[0.15384615384615385], [0.0]]]
+    """
+    x = _real("local_response_norm", x)
+    shape = shape_of(x)
+    if len(shape) < 3:
+        raise ShapeError(f"local_response_norm: expected x of shape (N, C, …) with an axis behind C, got {shape}")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"local_response_norm: expected size to be a positive integer, got {size!r}")
+    rows = m.reshape(m.square(x), (shape[0], shape[1], math.prod(shape[2:])))
+    bordered = m.pad(m.swapaxes(rows, 1, 2), [(0, 0), (0, 0), (size // 2, (size - 1) // 2)])
+    means = m.reshape(m.swapaxes(avg_pool1d(bordered, size, 1), 1, 2), shape)
+    return m.divide(x, m.pow(m.add(m.multiply(means, alpha), k), float(beta)))
 
 
 def _ending(where: str, x: Any, normalized_shape: int | Sequence[int], **affine: Any) -> tuple[int, ...]:

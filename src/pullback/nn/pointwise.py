@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import mappings as m
 from .. import random
-from ..core.errors import ShapeError
+from ..core.errors import DtypeError, ShapeError
 from ..core.spec import dtype_of, ndim_of, operand, shape_of
 
-__all__ = ["glu", "hardsigmoid", "hardswish", "logsigmoid", "prelu", "rrelu", "softmin", "softplus"]
+__all__ = ["glu", "gumbel_softmax", "hardsigmoid", "hardswish", "logsigmoid", "prelu", "rrelu", "softmin", "softplus"]
 
 hardsigmoid = m.hard_sigmoid
 hardswish = m.hard_swish
@@ -49,6 +51,38 @@ def glu(x: Any, dim: int = -1) -> Any:
         raise ShapeError(f"glu: expected axis {dim} of x to have an even length, got x of shape {shape}")
     a, b = m.split(x, 2, axis=dim)
     return m.multiply(a, m.sigmoid(b))
+
+
+def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, dim: int = -1) -> Any:
+    """Return softmax((logits + G)/τ) along `dim` with G drawn from Gumbel's distribution: a sample, smoothed.
+
+    With `hard` a one-hot sample, whose gradient is that of the smoothed one. Jang, Gu & Poole, ICLR 2017. Raises
+    ValueError unless τ > 0, DtypeError for logits that are not floating.
+
+    >>> import pullback as pb
+    >>> pb.random.manual_seed(0)
+    >>> pb.nn.functional.gumbel_softmax(pb.tensor([0.0, 50.0]), hard=True).tolist()
+    [0.0, 1.0]
+    """
+    logits = operand(logits)
+    if not tau > 0:
+        raise ValueError(f"gumbel_softmax: expected tau > 0, got {tau}")
+    dtype = dtype_of(logits)
+    if dtype.kind != "f":
+        raise DtypeError(f"gumbel_softmax: expected real floating logits, got {dtype}")
+    uniform = random.uniform(shape_of(logits), float(np.finfo(dtype).tiny), 1.0, dtype)
+    gumbel = m.negative(m.log(m.negative(m.log(uniform))))
+    y = m.softmax(m.divide(m.add(logits, gumbel), tau), axis=dim)
+    if not hard:
+        return y
+    best = m.astype(m.equal(m.argmax(y, axis=dim, keepdims=True), _numbers_along(shape_of(y), dim)), dtype)
+    return m.add(best, m.subtract(y, m.stop_gradient(y)))
+
+
+def _numbers_along(shape: tuple[int, ...], dim: int) -> Any:
+    """0, 1, 2, … along one axis, with axes of length 1 besides."""
+    dim %= len(shape)
+    return np.arange(shape[dim]).reshape(*(1,) * dim, shape[dim], *(1,) * (len(shape) - dim - 1))
 
 
 def softmin(x: Any, dim: int = -1) -> Any:

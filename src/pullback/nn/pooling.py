@@ -24,6 +24,7 @@ __all__ = [
     "AvgPool3d",
     "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -230,6 +231,18 @@ class LPPool2d(_LPPool):
 
     axes = 2
     function = F.lp_pool2d
+
+
+class LPPool3d(_LPPool):
+    """(Σ |x|^p)^(1/p) over each window of volumes (N, C, D, H, W), with p = `norm_type`.
+
+    >>> import pullback as pb
+    >>> pb.nn.LPPool3d(2, 2)(pb.zeros((2, 3, 8, 8, 8))).shape
+    (2, 3, 4, 4, 4)
+    """
+
+    axes = 3
+    function = F.lp_pool3d
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):

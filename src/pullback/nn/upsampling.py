@@ -14,7 +14,14 @@ from ..mappings.average_pool import _adaptive_avg_pool
 from ..mappings.resample import _resample
 from .module import Module
 
-__all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
+__all__ = [
+    "ChannelShuffle",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+]
 
 _RULES = {
     "nearest": ("nearest", (1, 2, 3)),
@@ -135,6 +142,24 @@ def pixel_unshuffle(x: Any, downscale_factor: int) -> Any:
     return m.reshape(m.permute_dims(apart, order), (*lead, channels * r * r, height // r, width // r))
 
 
+def channel_shuffle(x: Any, groups: int) -> Any:
+    """Return x with its channels, `groups` groups of neighbours, dealt out in turn; x: (N, C, …).
+
+    Zhang et al., CVPR 2018. Raises ShapeError unless C is a multiple of `groups`.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.channel_shuffle(pb.tensor([[[1.0], [2.0], [3.0], [4.0]]]), 2).tolist()
+    [[[1.0], [3.0], [2.0], [4.0]]]
+    """
+    groups = _factor("channel_shuffle", "groups", groups)
+    x = operand(x)
+    shape = shape_of(x)
+    if len(shape) < 3 or shape[1] % groups:
+        raise ShapeError(f"channel_shuffle: expected x of shape (N, C, …) with C a multiple of {groups}, got {shape}")
+    apart = m.reshape(x, (shape[0], groups, shape[1] // groups, *shape[2:]))
+    return m.reshape(m.swapaxes(apart, 1, 2), shape)
+
+
 def _factor(where: str, name: str, factor: Any) -> int:
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
         raise ValueError(f"{where}: expected {name} to be a positive integer, got {factor!r}")
@@ -245,3 +270,19 @@ class PixelUnshuffle(Module):
     def extra_repr(self) -> str:
         """The factor."""
         return f"downscale_factor={self.downscale_factor}"
+
+
+class ChannelShuffle(Module):
+    """Channels, `groups` groups of neighbours, dealt out in turn; see `functional.channel_shuffle`."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = _factor("ChannelShuffle", "groups", groups)
+
+    def forward(self, x: Any) -> Any:
+        """Return x with its channels in another order."""
+        return channel_shuffle(x, self.groups)
+
+    def extra_repr(self) -> str:
+        """The number of groups."""
+        return f"groups={self.groups}"

@@ -59,6 +59,8 @@ def cross_entropy(
     input, target = operand(input), operand(target)
     logits = classes_last("cross_entropy", input)
     kind = dtype_of(target).kind
+    if kind in "iu" and weight is None and ignore_index is None and label_smoothing == 0:
+        return labelled_cross_entropy(logits, target, reduction=reduction)
     if kind == "f" and shape_of(target) == shape_of(input):
         return _soft(logits, classes_last("cross_entropy", target), weight, reduction, label_smoothing)
     if kind not in "iu":
@@ -68,8 +70,6 @@ def cross_entropy(
             f"  wrong:  loss(logits, y)\n"
             f'  right:  loss(logits, y.astype("int64"))'
         )
-    if weight is None and ignore_index is None and label_smoothing == 0:
-        return labelled_cross_entropy(logits, target, reduction)
     check_labels_shape("cross_entropy", logits, target)
     log_p = m.log_softmax(logits, axis=-1)
     picked, share = pick(log_p, target, weight, ignore_index)

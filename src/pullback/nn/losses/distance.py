@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "NTXentLoss",
     "PairwiseDistance",
     "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
     "cosine_embedding_loss",
     "cosine_similarity",
     "info_nce_loss",
@@ -28,6 +30,7 @@ __all__ = [
     "pairwise_distance",
     "pdist",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 
@@ -76,8 +79,8 @@ def normalize(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
     """Return x / max(‖x‖ₚ, ε) along the axis `dim`: vectors of length 1. Raises ValueError unless p > 0.
 
     >>> import pullback as pb
-    >>> pb.nn.functional.normalize(pb.tensor([3.0, 4.0]), dim=0).tolist()
-    [0.6, 0.8]
+    >>> pb.nn.functional.normalize(pb.tensor([3.0, -1.0]), p=1, dim=0).tolist()
+    [0.75, -0.25]
     """
     if not p > 0:
         raise ValueError(f"normalize: expected p > 0, got {p}")
@@ -150,13 +153,52 @@ def triplet_margin_loss(
     >>> round(pb.nn.functional.triplet_margin_loss(a, near, far).item(), 3)
     0.5
     """
+    return _nearer("triplet_margin_loss", anchor, positive, negative, (p, eps), margin, swap, reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    distance_function: Callable[[Any, Any], Any] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """Return max(0, d(a, p) − d(a, n) + margin) with a distance d of one's own: `triplet_margin_loss` otherwise.
+
+    `distance_function(x, y)`: differentiable, (N, D) → (N,); None: `pairwise_distance`.
+
+    >>> import pullback as pb
+    >>> a, near, far = pb.tensor([[0.0]]), pb.tensor([[1.0]]), pb.tensor([[1.5]])
+    >>> squared = lambda x, y: ((x - y) ** 2).sum(-1)
+    >>> pb.nn.functional.triplet_margin_with_distance_loss(a, near, far, distance_function=squared, margin=2.0).item()
+    0.75
+    """
+    measure = (2.0, 1e-6) if distance_function is None else distance_function
+    name = "triplet_margin_with_distance_loss"
+    return _nearer(name, anchor, positive, negative, measure, margin, swap, reduction)
+
+
+def _nearer(
+    name: str,
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    measure: tuple[float, float] | Callable[[Any, Any], Any],
+    margin: float,
+    swap: bool,
+    reduction: str,
+) -> Any:
     if not margin > 0:
-        raise ValueError(f"triplet_margin_loss: expected margin > 0, got {margin}")
-    anchor, positive, negative = broadcast("triplet_margin_loss", anchor=anchor, positive=positive, negative=negative)
-    near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
+        raise ValueError(f"{name}: expected margin > 0, got {margin}")
+    anchor, positive, negative = broadcast(name, anchor=anchor, positive=positive, negative=negative)
+    distance = measure if callable(measure) else lambda x, y: pairwise_distance(x, y, *measure)
+    near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
-        far = m.minimum(far, pairwise_distance(positive, negative, p, eps))
-    return reduced("triplet_margin_loss", m.clip(m.add(m.subtract(near, far), margin), min=0), reduction)
+        far = m.minimum(far, distance(positive, negative))
+    return reduced(name, m.clip(m.add(m.subtract(near, far), margin), min=0), reduction)
 
 
 def info_nce_loss(
@@ -290,6 +332,35 @@ class TripletMarginLoss(Loss):
             margin=self.margin,
             p=self.p,
             eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class TripletMarginWithDistanceLoss(Loss):
+    """`TripletMarginLoss` with a distance of one's own; see `functional.triplet_margin_with_distance_loss`."""
+
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[[Any, Any], Any] | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction)
+        if not margin > 0:
+            raise ValueError(f"TripletMarginWithDistanceLoss: expected margin > 0, got {margin}")
+        self.distance_function, self.margin, self.swap = distance_function, margin, swap
+
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
+        """Return the loss."""
+        return triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
         )

@@ -19,6 +19,7 @@ __all__ = [
     "HingeEmbeddingLoss",
     "KLDivLoss",
     "MarginRankingLoss",
+    "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "SoftMarginLoss",
@@ -27,6 +28,7 @@ __all__ = [
     "kl_div",
     "margin_ranking_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "sigmoid_focal_loss",
     "soft_margin_loss",
@@ -94,6 +96,35 @@ def multi_margin_loss(
         )
     others = m.subtract(1, m.one_hot(labels, classes, dtype=dtype_of(input)))
     return reduced("multi_margin_loss", m.divide(m.sum(m.multiply(losses, others), axis=-1), classes), reduction)
+
+
+def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
+    """Return the hinge loss of several labels, Σ_j Σ_i max(0, 1 − x[t_j] + x_i) / C, i not being among the labels.
+
+    `input`: scores (N, C) or (C,). `target`: integer labels in the same shape, of which those before the first −1
+    count. Raises ShapeError, DtypeError, IndexError for a label out of range.
+
+    >>> import pullback as pb
+    >>> x, y = pb.tensor([[0.1, 0.2, 0.4, 0.8]]), pb.tensor([[3, 0, -1, 1]])
+    >>> round(pb.nn.functional.multilabel_margin_loss(x, y).item(), 4)
+    0.85
+    """
+    input, target = paired("multilabel_margin_loss", input, target)
+    if ndim_of(input) not in (1, 2):
+        raise ShapeError(f"multilabel_margin_loss: expected input of shape (N, C) or (C,), got {shape_of(input)}")
+    if dtype_of(target).kind not in "iu":
+        raise DtypeError(f"multilabel_margin_loss: expected integer labels, got {dtype_of(target)}")
+    classes = shape_of(input)[-1]
+    counts = m.equal(m.cumulative_sum(m.astype(m.less(target, 0), np.int64), axis=-1), 0)
+    labels = _class_labels(m.where(counts, target, 0), classes=classes)
+    chosen = m.multiply(
+        m.one_hot(labels, classes, dtype=dtype_of(input)), m.expand_dims(m.astype(counts, dtype_of(input)), axis=-1)
+    )  # (…, j, i): label j is class i
+    right = m.expand_dims(m.take_along_axis(input, labels, axis=-1), axis=-1)
+    short = m.relu(m.add(m.subtract(1, right), m.expand_dims(input, axis=-2)))
+    others = m.subtract(1, m.max(chosen, axis=-2, keepdims=True))
+    each = m.multiply(m.multiply(short, others), m.expand_dims(m.astype(counts, dtype_of(input)), axis=-1))
+    return reduced("multilabel_margin_loss", m.divide(m.sum(each, axis=(-2, -1)), classes), reduction)
 
 
 def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -261,6 +292,14 @@ class SoftMarginLoss(Loss):
     def forward(self, input: Any, target: Any) -> Any:
         """Return the loss."""
         return soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiLabelMarginLoss(Loss):
+    """The hinge loss of several labels; see `functional.multilabel_margin_loss`."""
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Return the loss."""
+        return multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(Loss):
