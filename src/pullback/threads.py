@@ -1,17 +1,34 @@
-"""How many threads NumPy's matrix products use.
+"""How many threads NumPy's matrix products and compiled functions use.
 
 The products of a small network take microseconds: handing parts of them to other threads costs more than
 it saves, and where a core is busy with something else, the threads wait for each other and a step takes
-ten times as long. One thread is then the quickest choice.
+ten times as long. One thread is then the quickest choice. A compiled function finds out by itself, and takes
+as many as are given where that is quicker.
 """
 
 from __future__ import annotations
 
-__all__ = ["get_num_threads", "set_num_threads"]
+import os
+
+__all__ = ["cores", "get_num_threads", "set_num_threads"]
+
+
+def _available() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_cores = _available()
+
+
+def cores() -> int:
+    """Return how many threads a compiled function may use: all cores, until `set_num_threads` says otherwise."""
+    return _cores
 
 
 def set_num_threads(count: int) -> None:
-    """Let matrix products use `count` threads from now on, in the whole process.
+    """Let matrix products and compiled functions use `count` threads from now on, in the whole process.
 
     Raises ValueError unless `count` is a positive integer.
 
@@ -26,6 +43,8 @@ def set_num_threads(count: int) -> None:
 
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: count must be a positive integer, got {count!r}")
+    global _cores
+    _cores = count
     ThreadpoolController().select(user_api="blas").limit(limits=count)
 
 

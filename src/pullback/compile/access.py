@@ -32,6 +32,8 @@ class Array:
     """Of a constant: its array. Of a cell: the cell."""
     pieces: bool = False
     """Whether it is written piece by piece, no element twice."""
+    layered: bool = False
+    """Whether parts of it are written over what was written before."""
     strides: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,13 +145,14 @@ def viewed(access: Access, evaluate: Callable[..., Any], static: dict[str, Any])
     stand_in = np.lib.stride_tricks.as_strided(memory[start:], access.shape, access.strides)
     results = evaluate(stand_in, **static)
     found = []
-    for result in results if isinstance(results, tuple | list) else (results,):
+    for number, result in enumerate(results if isinstance(results, tuple | list) else (results,)):
         if isinstance(result, np.generic) and access.shape:
             # One element, which NumPy hands out as a number: among numbers that are their own places it says which.
             places = np.arange(reach)[start:]
             places = np.lib.stride_tricks.as_strided(places, access.shape, [8 * n for n in access.strides])
             chosen = evaluate(places, **static)
-            found.append(Access(access.array, access.offset + int(chosen) - start, (), ()))
+            one = chosen[number] if isinstance(chosen, tuple | list) else chosen
+            found.append(Access(access.array, access.offset + int(one) - start, (), ()))
             continue
         if not isinstance(result, np.ndarray) or not np.may_share_memory(result, memory):
             return None

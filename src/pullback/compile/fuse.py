@@ -15,10 +15,13 @@ from .program import Call, Check, Fold, Instruction, Point, Product, Program, Ro
 __all__ = ["COSTLY", "Group", "grouped", "rows_and_column"]
 
 COSTLY = frozenset(
-    "exp expm1 log log1p log2 log10 pow sigmoid log_sigmoid softplus logaddexp erf erfc sin cos tan asin acos atan "
-    "sinh cosh tanh asinh acosh atanh atan2 hypot elu celu selu silu mish gelu gelu_tanh remainder "
-    "floor_divide".split()
-)
+    {
+        "exp", "expm1", "log", "log1p", "log2", "log10", "pow", "sigmoid", "log_sigmoid", "softplus",
+        "logaddexp", "erf", "erfc", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+        "asinh", "acosh", "atanh", "atan2", "hypot", "elu", "celu", "selu", "silu", "mish", "gelu",
+        "gelu_tanh", "remainder", "floor_divide",
+    }
+)  # fmt: skip
 """Scalar operations that are rather kept in memory than computed again."""
 
 LARGEST = 48
@@ -195,7 +198,8 @@ def _can_wait(instruction: Instruction) -> bool:
     if not isinstance(instruction, Point) or instruction.name in COSTLY or instruction.out.array.pieces:
         return False
     size = math.prod(instruction.shape)
-    if size == 1 or instruction.out.array.role != "temporary" or instruction.out != instruction.out.array.whole():
+    array = instruction.out.array
+    if size == 1 or array.layered or array.role != "temporary" or instruction.out != array.whole():
         return False
     wide = [
         a

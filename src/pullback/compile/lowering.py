@@ -73,8 +73,9 @@ class Lowering:
         return access
 
     def add(self, instruction: Instruction) -> None:
-        """Add an instruction."""
-        self.instructions.append(instruction)
+        """Add an instruction, unless it writes nothing."""
+        if not isinstance(instruction, Point) or math.prod(instruction.shape):
+            self.instructions.append(instruction)
 
     def point(
         self,
@@ -108,7 +109,7 @@ class Lowering:
         """Return where a result lies: in an array of its own, which outlives the run."""
         access = self.accesses[symbol.index]
         array = access.array
-        if array.role != "temporary" or access != array.whole() or array.pieces or array.size == 1:
+        if array.role != "temporary" or access != array.whole() or array.pieces or array.layered or array.size == 1:
             array = self.array(symbol.shape, symbol.dtype)
             self.copy(access, array.whole())
         array.role = "output"
@@ -293,6 +294,10 @@ def matmul(lowering: Lowering, equation: Equation) -> bool:
     (symbol,) = equation.outputs
     out = lowering.new(symbol)
     lead = out.shape[:-2]
+    if 1 not in b.strides[-2:] and min(b.shape[-2:]) > 1:
+        tight = lowering.array(b.shape, b.dtype).whole()
+        lowering.copy(b, tight)
+        b = tight
     if len(a.shape) > 2 and len(b.shape) == 2:
         flat = _rows(a)
         if flat is not None:  # many matrices times one: one product with all their rows
@@ -411,6 +416,7 @@ def embed(lowering: Lowering, equation: Equation) -> bool:
     """A part in an array of zeros."""
     (symbol,) = equation.outputs
     out = lowering.new(symbol)
+    out.array.layered = True
     part = viewed(out, _part, {"index": equation.static["index"]})
     if part is None:
         return False
@@ -422,6 +428,7 @@ def embed(lowering: Lowering, equation: Equation) -> bool:
 def slice_set(lowering: Lowering, equation: Equation) -> bool:
     (symbol,) = equation.outputs
     out = lowering.new(symbol)
+    out.array.layered = True
     part = viewed(out, _part, {"index": equation.static["index"]})
     if part is None:
         return False

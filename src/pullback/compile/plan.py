@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,20 +11,27 @@ from ..core.cell import Cell
 from .access import Array
 from .emit.function import Function, Module
 from .emit.machine import Code, Target, compile_text, host, load
+from .emit.mode import flushing
+from .emit.sync import emit_barrier
 from .emit.types import I64, PTR, Operand, constant
 from .fuse import Group, grouped
+from .hazards import Hazards
 from .kernels import Kernel, Workshop
 from .memory import LINE, planned
 from .program import Program
 from .state import Holding, holdings
 
-__all__ = ["ARENA", "STATUS", "WORKSPACE", "Plan", "Segment", "made"]
+__all__ = ["ARENA", "STATUS", "WORKSPACE", "POOL", "Plan", "Segment", "made"]
 
-ARENA, STATUS, WORKSPACE, FIRST = 0, 1, 2, 3
-"""Entries of the table of addresses: the arena, the status, the threads' workspaces, and then one an array."""
+ARENA, STATUS, WORKSPACE, POOL, FIRST = 0, 1, 2, 3, 4
+"""Entries of the table of addresses: the arena, the status, the threads' workspaces, what the threads share, and
+then one an array."""
 
 POINTERS = 64
 """How many addresses the operands behind a product can have; they stand at the start of the workspace."""
+
+MODE = 64
+"""Bytes at the end of the workspace for the processor's control word."""
 
 
 @dataclass
@@ -32,6 +40,7 @@ class Segment:
 
     kernels: list[Kernel]
     name: str = ""
+    shareable: bool = False
 
 
 @dataclass
@@ -52,6 +61,11 @@ class Plan:
     target: Target
     code: Code | None = field(default=None, repr=False)
 
+    @property
+    def writes_state(self) -> bool:
+        """Whether a run changes cells; then denormal numbers count as zero in it."""
+        return any(h.written is not None for h in self.holdings)
+
     def load(self, object_code: bytes | None = None) -> None:
         """Compile the text, unless its object code is given, and load it."""
         if self.text:
@@ -65,19 +79,22 @@ def made(program: Program, target: Target | None = None) -> Plan:
     held, constants = holdings(program, groups)
     in_place = {h.written: h.read for h in held if h.in_place and h.read is not None and h.written is not None}
     kept = _needed(program, groups)
-    module = Module(target.vector_bits)
+    module = Module(target.vector_bits, target.family)
     workshop = Workshop(module)
     kernels = [workshop.kernel(group, kept) for group in groups]
     kept |= {p.array for k in kernels for p in (*k.places, *k.extra)}
     places, arena = planned(groups, kept - set(in_place))
     slots = _slots(program, kernels, in_place)
     workspace = POINTERS * 8 + max((k.workspace for k in kernels), default=0)
-    workspace = -(-workspace // LINE) * LINE
+    workspace = -(-workspace // LINE) * LINE + MODE
     plan = Plan(program, kernels, _segments(kernels), held, constants, slots, places, arena, workspace, "", target)
     for number, segment in enumerate(plan.segments):
         if segment.kernels[0].call is None:
             segment.name = f"segment.{number}"
-            _Segment(module, plan, segment).write()
+            _Segment(module, plan, segment, False).write()
+            segment.shareable = any(k.units > 1 for k in segment.kernels)
+            if segment.shareable:
+                _Segment(module, plan, segment, True).write()
     plan.text = module.text() if workshop.made else ""
     return plan
 
@@ -120,47 +137,82 @@ def _segments(kernels: Sequence[Kernel]) -> list[Segment]:
 
 
 class _Segment:
-    """Writes the function of a segment: `name(ptr table)`."""
+    """Writes the function of a segment: `name(ptr table)`, or, for several threads, `name(table, thread, threads)`."""
 
-    def __init__(self, module: Module, plan: Plan, segment: Segment) -> None:
-        self.f = Function(module, segment.name, [(PTR, "table")], internal=False)
+    def __init__(self, module: Module, plan: Plan, segment: Segment, shared: bool) -> None:
+        parameters = [(PTR, "table"), (I64, "thread"), (I64, "threads")] if shared else [(PTR, "table")]
+        self.f = Function(module, segment.name + (".shared" if shared else ""), parameters, internal=False)
         self.plan = plan
         self.segment = segment
+        self.shared = shared
         self.bases: dict[int, Operand] = {}
+        self.barriers = 0
+        self.hazards = Hazards(plan.slots, plan.places)
 
     def write(self) -> None:
+        """Write the whole function."""
         f = self.f
         used = {p.array for k in self.segment.kernels for p in (*k.places, *k.extra)}
         entries = {ARENA, STATUS, WORKSPACE} | {self.plan.slots[a] for a in used if a in self.plan.slots}
+        if self.shared:
+            entries.add(POOL)
         for entry in sorted(entries):
             self.bases[entry] = f.load(PTR, f.at(f.argument("table"), entry, I64))
-        self._calls(list(self.segment.kernels))
+        if self.shared:
+            own = f.times(f.argument("thread"), self.plan.workspace)
+            self.bases[WORKSPACE] = f.value(PTR, f"getelementptr inbounds i8, ptr {self.bases[WORKSPACE]}, i64 {own}")
+        end = f"getelementptr inbounds i8, ptr {self.bases[WORKSPACE]}, i64 {self.plan.workspace - MODE}"
+        with flushing(f, f.value(PTR, end)) if self.plan.writes_state else nullcontext():
+            self._calls(list(self.segment.kernels))
 
     def _calls(self, kernels: Sequence[Kernel]) -> None:
         f = self.f
         for at, kernel in enumerate(kernels):
+            if self.shared and self.hazards.between(kernel):
+                self._meet()
             self._call(kernel)
             if kernel.checks and not (at + 1 < len(kernels) and kernels[at + 1].checks):
+                if self.shared:
+                    self._meet()
                 status = f.load(I64, self.bases[STATUS])
                 with f.when(f.compare("eq", status, constant(I64, 0))):
                     self._calls(kernels[at + 1 :])
                 return
 
+    def _meet(self) -> None:
+        """Have the threads wait for each other."""
+        self.barriers += 1
+        all_of_them = self.f.times(self.f.argument("threads"), self.barriers)
+        self.f.call(emit_barrier(self.f.module), self.bases[POOL], all_of_them)
+
     def _call(self, kernel: Kernel) -> None:
+        f = self.f
+        if not self.shared:
+            self._run(kernel, f.index(0), f.index(kernel.units))
+        elif kernel.units == 1:
+            with f.when(f.compare("eq", f.argument("thread"), constant(I64, 0))):
+                self._run(kernel, f.index(0), f.index(1))
+        else:
+            thread, threads = f.argument("thread"), f.argument("threads")
+            begin = f.value(I64, f"udiv i64 {f.times(thread, kernel.units)}, {threads}")
+            following = f.times(f.value(I64, f"add nsw i64 {thread}, 1"), kernel.units)
+            end = f.value(I64, f"udiv i64 {following}, {threads}")
+            with f.when(f.compare("ult", begin, end)):
+                self._run(kernel, begin, end)
+
+    def _run(self, kernel: Kernel, begin: Operand, end: Operand) -> None:
         f = self.f
         pointers = [self._pointer(p.array, p.offset) for p in kernel.places]
         if kernel.checks:
             f.call(kernel.name, *pointers, self.bases[STATUS])
-            return
-        share = (f.index(0), f.index(kernel.units))
-        if kernel.group.kind == "product":
+        elif kernel.group.kind == "product":
             workspace = self.bases[WORKSPACE]
             for number, place in enumerate(kernel.extra):
                 pointer = self._pointer(place.array, place.offset)
                 f.do(f"store ptr {pointer}, ptr {f.at(workspace, number, I64)}, align 8")
-            f.call(kernel.name, *pointers, *share, f.at(workspace, POINTERS, I64), workspace)
+            f.call(kernel.name, *pointers, begin, end, f.at(workspace, POINTERS, I64), workspace)
         else:
-            f.call(kernel.name, *pointers, *share)
+            f.call(kernel.name, *pointers, begin, end)
 
     def _pointer(self, array: Array, offset: int) -> Operand:
         f = self.f

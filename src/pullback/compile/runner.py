@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,17 @@ import numpy as np
 from ..core import tree
 from ..core.cell import Cell
 from ..core.value import Face
+from ..threads import cores
 from ..transforms.graph import Graph, is_array, signature
 from ..transforms.reverse import TAPE
 from .access import Access, Array
 from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, owned
 from .memory import LINE
-from .plan import ARENA, STATUS, WORKSPACE, Plan
+from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan, Segment
 from .program import Call
+from .sharing import Sharing
 from .state import Holding
+from .workers import workers
 
 __all__ = ["Runner", "Stopped"]
 
@@ -42,6 +46,8 @@ class Runner:
         entries = 1 + max([WORKSPACE, *plan.slots.values()])
         self.table = np.zeros(entries, np.uint64)
         self.arena = _block(plan.arena)
+        self.threads = 0
+        self.sharing = Sharing()
         self.workspace = _block(plan.workspace)
         self.status = np.zeros(1, np.int64)
         for entry, memory in ((ARENA, self.arena), (STATUS, self.status), (WORKSPACE, self.workspace)):
@@ -137,8 +143,13 @@ class Runner:
         for at, x in enumerate(arguments):
             if x is not known[at]:
                 self._take(at, x)
-        for step in self.steps:
-            step()
+        if self.threads != cores():
+            self._use(cores())
+        if self.threads == 1:
+            for step in self.steps:
+                step()
+        else:
+            self._run_measured()
         for cell, array, _ in self.written:
             cell.value = array
         if self.swapped:
@@ -146,6 +157,46 @@ class Runner:
         for cell, value in self.constants:
             cell.value = value
         return tree.unflatten(self.graph.structure, [give() for give in self.outputs])
+
+    def _run_measured(self) -> None:
+        shared = self.sharing.choose()
+        start = perf_counter()
+        ran_shared = [step() for step in (self.shared_steps if shared else self.steps)]
+        if not shared or all(ran_shared):
+            self.sharing.took(shared, perf_counter() - start)
+
+    def _use(self, threads: int) -> None:
+        """Make ready for so many threads."""
+        if not any(s.shareable for s in self.plan.segments):
+            threads = 1
+        self.threads = threads
+        self.sharing = Sharing()
+        self.workspace = _block(self.plan.workspace * threads)
+        self.table[WORKSPACE] = self.workspace.ctypes.data
+        if threads > 1:
+            self.pool = workers(threads)
+            self.table[POOL] = self.pool.block
+            self.shared_steps = [
+                self._shared(segment, alone) if segment.shareable else alone
+                for segment, alone in zip(self.plan.segments, self.steps, strict=True)
+            ]
+
+    def _shared(self, segment: Segment, alone: Callable[[], Any]) -> Callable[[], Any]:
+        """Return what runs a segment on all threads, or alone where one of them sleeps."""
+        assert self.plan.code is not None
+        run, callee, table = self.pool.run, self.plan.code.address(segment.name + ".shared"), self.table.ctypes.data
+        checks, status = any(k.checks for k in segment.kernels), self.status
+
+        def together() -> bool:
+            if not run(callee, table):
+                alone()
+                return False
+            if checks and status[0]:
+                status[0] = 0
+                raise Stopped
+            return True
+
+        return together
 
     def _take(self, at: int, x: Any) -> None:
         array = self.plan.program.inputs[at]
@@ -167,9 +218,9 @@ class Runner:
                 spare = aligned_empty(holding.written)
             self.swapped[at] = (cell, self._set(slots[holding.written], spare), holding)
 
-    def _steps(self) -> list[Callable[[], None]]:
+    def _steps(self) -> list[Callable[[], Any]]:
         assert self.plan.code is not None or not any(s.name for s in self.plan.segments)
-        steps: list[Callable[[], None]] = []
+        steps: list[Callable[[], Any]] = []
         address = self.table.ctypes.data
         for segment in self.plan.segments:
             if segment.name:
@@ -183,30 +234,32 @@ class Runner:
                 steps.append(self._evaluation(call))
         return steps
 
-    def _native(self, function: Callable[..., Any], address: int, checks: bool) -> Callable[[], None]:
+    def _native(self, function: Callable[..., Any], address: int, checks: bool) -> Callable[[], Any]:
         if not checks:
-            return lambda: function(address)
+            return lambda: function(address) is None
         status = self.status
 
-        def checked() -> None:
+        def checked() -> bool:
             function(address)
             if status[0]:
                 status[0] = 0
                 raise Stopped
+            return True
 
         return checked
 
     # ------------------------------------------------------------------------------- evaluations and results
 
-    def _evaluation(self, call: Call) -> Callable[[], None]:
+    def _evaluation(self, call: Call) -> Callable[[], Any]:
         inputs = [self._reader(x) if isinstance(x, Access) else _constantly(x) for x in call.inputs]
         outs = [self._reader(x, numbers=False) for x in call.outs]
         evaluate, static, several = call.mapping.evaluate, call.static, call.several
 
-        def run() -> None:
+        def run() -> bool:
             results = evaluate(*[give() for give in inputs], **static)
             for out, y in zip(outs, results if several else (results,), strict=True):
                 out()[...] = y
+            return True
 
         return run
 

@@ -130,7 +130,7 @@ def binary_cross_entropy(f: Function, p: Operand, target: Operand) -> Operand:
     bound, one = f.constant(p, -100.0), f.constant(p, 1.0)
     hit = f.larger(bound, log(f, p))
     miss = f.larger(bound, log1p(f, f.neg(p)))
-    return f.sub(f.mul(f.sub(target, one), miss), f.mul(target, hit))
+    return f.add(f.mul(target, f.neg(hit)), f.mul(f.sub(one, target), f.neg(miss)))
 
 
 def binary_cross_entropy_with_logits(f: Function, z: Operand, target: Operand) -> Operand:

@@ -6,7 +6,7 @@ import math
 
 from .exponential import DOUBLE, format_of
 from .function import Function
-from .lanewise import each, unless_any
+from .lanewise import each, with_exceptions
 from .types import Operand
 
 __all__ = ["acos", "asin", "atan", "atan2", "cos", "sin", "tan"]
@@ -63,46 +63,37 @@ def _far(f: Function, x: Operand) -> Operand:
 
 
 def sin(f: Function, x: Operand) -> Operand:
-    """sin x, within 2 ulp (next to a multiple of π, of which single precision has only so many digits, 3)."""
+    """sin x, within 2.1 ulp."""
     if format_of(x) is DOUBLE:
         return each(f, "sin", x)
-
-    def usual() -> Operand:
-        n = f.round_even(f.mul(x, f.constant(x, 1 / math.pi)))
-        value = _signed_by_parity(f, _odd(f, _less_multiple(f, x, n, 1.0), _SIN), n)
-        return f.select(f.compare("oeq", x, f.constant(x, 0.0)), x, value)
-
-    return unless_any(f, _far(f, x), usual, lambda: each(f, "sin", x))
+    n = f.round_even(f.mul(x, f.constant(x, 1 / math.pi)))
+    value = _signed_by_parity(f, _odd(f, _less_multiple(f, x, n, 1.0), _SIN), n)
+    value = f.select(f.compare("oeq", x, f.constant(x, 0.0)), x, value)
+    return with_exceptions(f, value, _far(f, x), lambda: each(f, "sin", x))
 
 
 def cos(f: Function, x: Operand) -> Operand:
-    """cos x, within 2 ulp (next to a zero, 3)."""
+    """cos x, within 2.1 ulp."""
     if format_of(x) is DOUBLE:
         return each(f, "cos", x)
-
-    def usual() -> Operand:
-        # cos x = −(−1)ⁿ sin(x − (n + ½)π)
-        n = f.round_even(f.fma(x, f.constant(x, 1 / math.pi), f.constant(x, -0.5)))
-        reduced = _less_multiple(f, x, f.add(n, f.constant(x, 0.5)), 1.0)
-        return f.neg(_signed_by_parity(f, _odd(f, reduced, _SIN), n))
-
-    return unless_any(f, _far(f, x), usual, lambda: each(f, "cos", x))
+    # cos x = −(−1)ⁿ sin(x − (n + ½)π)
+    n = f.round_even(f.fma(x, f.constant(x, 1 / math.pi), f.constant(x, -0.5)))
+    reduced = _less_multiple(f, x, f.add(n, f.constant(x, 0.5)), 1.0)
+    value = f.neg(_signed_by_parity(f, _odd(f, reduced, _SIN), n))
+    return with_exceptions(f, value, _far(f, x), lambda: each(f, "cos", x))
 
 
 def tan(f: Function, x: Operand) -> Operand:
     """tan x, within 3 ulp."""
     if format_of(x) is DOUBLE:
         return each(f, "tan", x)
-
-    def usual() -> Operand:
-        n = f.round_even(f.mul(x, f.constant(x, 2 / math.pi)))
-        value = _odd(f, _less_multiple(f, x, n, 0.5), _TAN)
-        i = f.convert(n, "i32")
-        odd = f.compare("ne", f.binary("and", i, f.constant(i, 1)), f.constant(i, 0))
-        value = f.select(odd, f.div(f.constant(x, -1.0), value), value)
-        return f.select(f.compare("oeq", x, f.constant(x, 0.0)), x, value)
-
-    return unless_any(f, _far(f, x), usual, lambda: each(f, "tan", x))
+    n = f.round_even(f.mul(x, f.constant(x, 2 / math.pi)))
+    value = _odd(f, _less_multiple(f, x, n, 0.5), _TAN)
+    i = f.convert(n, "i32")
+    odd = f.compare("ne", f.binary("and", i, f.constant(i, 1)), f.constant(i, 0))
+    value = f.select(odd, f.div(f.constant(x, -1.0), value), value)
+    value = f.select(f.compare("oeq", x, f.constant(x, 0.0)), x, value)
+    return with_exceptions(f, value, _far(f, x), lambda: each(f, "tan", x))
 
 
 # ------------------------------------------------------------------------------------------------ inverses

@@ -36,17 +36,17 @@ def emit_conversion(f: Function, x: Operand, old: np.dtype[Any], new: np.dtype[A
 
 
 def _to_integer(f: Function, x: Operand, new: np.dtype[Any]) -> Operand:
-    if new.kind == "u" and new.itemsize == 8:
-        return _to_unsigned_64(f, x)
+    if new.kind == "u" and new.itemsize >= 4:
+        return _to_unsigned(f, x, register_kind(new))
     # What does not fit must not be left to the backend, which may saturate: through a wider integer it wraps.
-    through = "i64" if new.itemsize == 8 or (new.kind == "u" and new.itemsize == 4) else "i32"
-    return f.convert(f.convert(x, through), register_kind(new))
+    return f.convert(f.convert(x, "i64" if new.itemsize == 8 else "i32"), register_kind(new))
 
 
-def _to_unsigned_64(f: Function, x: Operand) -> Operand:
-    """Numbers of 2⁶³ and more are converted less 2⁶³, which is put back as the highest bit."""
-    half = f.constant(x, 2.0**63)
+def _to_unsigned(f: Function, x: Operand, kind: str) -> Operand:
+    """Numbers of 2ⁿ⁻¹ and more are converted less 2ⁿ⁻¹, which is put back as the highest bit."""
+    bits = x.type.like(kind).bits
+    half = f.constant(x, 2.0 ** (bits - 1))
     large = f.compare("oge", x, half)
-    low = f.convert(f.select(large, f.sub(x, half), x), "i64")
-    high = f.binary("xor", low, f.constant(low, -(2**63)))
+    low = f.convert(f.select(large, f.sub(x, half), x), kind)
+    high = f.binary("xor", low, f.constant(low, -(2 ** (bits - 1))))
     return f.select(large, high, low)

@@ -116,7 +116,7 @@ def exp_of(f: Function, x: Operand, low: float | None, high: float | None, halvi
 
 
 def exp(f: Function, x: Operand) -> Operand:
-    """eˣ, within 1 ulp."""
+    """eˣ, within 1.1 ulp."""
     return exp_of(f, x, *format_of(x).exp_range)
 
 

@@ -29,7 +29,8 @@ finish_parameters: tuple[tuple[Type, str], ...] = ((I64, "row"), (I64, "column")
 class Finished:
     """The sums of a tile, row by row, that belong at the parameter `c`: `valid` lanes in each vector of a row.
 
-    In a `turned` tile, which is one row, the vector runs along C's rows: C is a single column.
+    In a `turned` tile, which is one row, the vector runs along C's rows: C is a single column. `row_step` is how far
+    apart the numbers of two rows of the tile are, as the epilogue is told them.
     """
 
     type: Type
@@ -37,6 +38,7 @@ class Finished:
     valid: Sequence[int]
     totals: Sequence[Operand]
     turned: bool = False
+    row_step: int = 1
 
     @property
     def lanes(self) -> int:
@@ -76,7 +78,7 @@ def finish(f: Function, epilogue: Epilogue, sums: Finished) -> None:
     if lines * len(sums.totals) <= INLINE_LINES and not sums.turned:
         for at, total in enumerate(sums.totals):
             i, j = divmod(at, parts)
-            through(total, sums.place(f, at), f.plus(row, i), f.plus(column, j * lanes), sums.valid[j])
+            through(total, sums.place(f, at), f.plus(row, i * sums.row_step), f.plus(column, j * lanes), sums.valid[j])
         return
     for at, total in enumerate(sums.totals):
         f.store(total, f.at(scratch, at * lanes, type))
@@ -89,7 +91,7 @@ def finish(f: Function, epilogue: Epilogue, sums: Finished) -> None:
     with f.loop(0, len(sums.totals) // parts) as loop:
         source = f.at(scratch, f.times(loop.index, parts * lanes), type)
         target = f.at(f.argument("c"), f.times(loop.index, sums.c_row), type)
-        here = f.plus(row, loop.index)
+        here = f.plus(row, f.times(loop.index, sums.row_step))
         for j, valid in enumerate(sums.valid):
             total = f.load(sums.totals[0].type, f.at(source, j * lanes, type))
             through(total, f.at(target, j * lanes, type), here, f.plus(column, j * lanes), valid)

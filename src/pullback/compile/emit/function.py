@@ -17,8 +17,10 @@ REASSOCIATE = "reassoc contract"
 class Module:
     """Functions that are compiled together, with what they declare. `text()` is the whole of it."""
 
-    def __init__(self, vector_bits: int) -> None:
+    def __init__(self, vector_bits: int, family: str = "") -> None:
         self.vector_bits = vector_bits
+        self.family = family
+        """`x86` or `arm` where code for that processor alone may be written (pauses, how denormals are treated)."""
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, None] = {}
         self.tables: dict[str, None] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .function import Function
 from .types import BOOL, Operand
 
-__all__ = ["each", "unless_any"]
+__all__ = ["each", "with_exceptions"]
 
 
 def each(f: Function, name: str, *xs: Operand) -> Operand:
@@ -40,11 +40,11 @@ def _spread(f: Function, symbol: str, xs: tuple[Operand, ...]) -> str:
     return name
 
 
-def unless_any(f: Function, rare: Operand, usual: Callable[[], Operand], instead: Callable[[], Operand]) -> Operand:
-    """Return `usual()`, or `instead()` for the whole register where any lane of `rare` holds; only one of them runs."""
+def with_exceptions(f: Function, usual: Operand, rare: Operand, instead: Callable[[], Operand]) -> Operand:
+    """Return `usual`, and in the lanes where `rare` holds `instead()`, which runs only if there is such a lane."""
     any_lane = rare
     if rare.type.lanes > 1:
         name = f"@llvm.vector.reduce.or.v{rare.type.lanes}i1"
         f.module.declare(f"declare i1 {name}({rare.type})")
         any_lane = f.value(BOOL, f"call i1 {name}({rare.typed})")
-    return f.either(any_lane, instead, usual)
+    return f.either(any_lane, lambda: f.select(rare, instead(), usual), lambda: usual)

@@ -31,9 +31,10 @@ class Target:
     """The register tile of a matrix product: rows × vectors of columns."""
 
     @property
-    def x86(self) -> bool:
-        """Whether it is an x86-64."""
-        return self.triple.startswith("x86_64")
+    def family(self) -> str:
+        """The processor's family: `x86`, `arm`, or nothing."""
+        start = self.triple.split("-")[0]
+        return "x86" if start == "x86_64" else "arm" if start in ("aarch64", "arm64") else ""
 
 
 _TILES = {"avx512": (512, (6, 4)), "avx2": (256, (6, 2)), "neon": (128, (6, 4)), "scalar": (0, (4, 4))}
@@ -73,7 +74,7 @@ def narrowed(kind: str) -> Target:
         kept = [f for f in here.features.split(",") if f.startswith("+") and "avx512" not in f and "avx10" not in f]
         features = ",".join([*kept, "-avx512f"])
         return Target(kind, here.triple, "x86-64-v3", features, bits, tile)
-    return Target(kind, here.triple, "generic" if not here.x86 else "x86-64", "", bits, tile)
+    return Target(kind, here.triple, "generic" if here.family != "x86" else "x86-64", "", bits, tile)
 
 
 @dataclass

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .dot import DotTile, emit_dot, shape_of_dots
 from .finish import Epilogue
 from .function import Function, Module
 from .pack import Panel, emit_pack
-from .tile import Tile, emit_tile, rows_of_tile
+from .pieces import each, runs
+from .tile import Level, Tile, emit_tile, rows_of_tile
 from .types import FLOAT, I64, PTR, Operand, Type
 
 __all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_product", "emit_product"]
@@ -71,34 +71,6 @@ class ProductKernel:
     workspace: int
     flops: int
     needs_c: bool
-
-
-@dataclass(frozen=True)
-class Run:
-    """`count` equal pieces in a row, the first at `start`; `unit` is its number among all pieces."""
-
-    unit: int
-    start: int
-    size: int
-    count: int
-
-
-def runs(total: int, most: int, grain: int = 1) -> list[Run]:
-    """Cut `total` into the fewest pieces of at most `most`, as even as multiples of `grain` allow."""
-    grains = -(-total // grain)
-    pieces = -(-grains // max(1, most // grain))
-    small, larger = divmod(grains, pieces)
-    sizes = [(small + (i < larger)) * grain for i in range(pieces)]
-    sizes[-1] -= grains * grain - total
-    found: list[Run] = []
-    start = 0
-    for unit, size in enumerate(sizes):
-        if found and found[-1].size == size:
-            found[-1] = replace(found[-1], count=found[-1].count + 1)
-        else:
-            found.append(Run(unit, start, size, 1))
-        start += size
-    return found
 
 
 def emit_product(module: Module, name: str, product: Product, epilogue: Epilogue | None = None) -> ProductKernel:
@@ -261,7 +233,7 @@ class _Plan:
         b = f.at(f.argument(right), f.times(start, product.b_depth), type)
         share = (begin, end)
         for panel in self.panels:
-            with _each(f, panel, None if self.by_rows else share) as column:
+            with each(f, panel, None if self.by_rows else share) as column:
                 source = f.at(b, f.times(column, product.b_column), type)
                 step = product.b_depth
                 if self.packed:
@@ -272,7 +244,7 @@ class _Plan:
                     f.call(pack, copied, source, depth)
                     source = copied
                 for run in self.tiles:
-                    with _each(f, run, share if self.by_rows else None) as row:
+                    with each(f, run, share if self.by_rows else None) as row:
                         place = f.plus(f.times(row, product.c_row), column)
                         arguments = [
                             f.at(f.argument("c"), place, type),
@@ -290,7 +262,7 @@ class _Plan:
     def _tile(self, rows: int, columns: int, b_depth: int) -> str:
         """Write the kernel of a tile and return its name."""
         product = self.product
-        a_row, c_row = (product.a_row, product.c_row) if rows > 1 else (0, 0)
+        c_row = product.c_row if rows > 1 else 0
         if self.dots:
             b_column = product.b_column if columns > 1 else 0
             dot = DotTile(
@@ -298,7 +270,7 @@ class _Plan:
                 rows,
                 columns,
                 product.depth,
-                a_row,
+                product.a_row if rows > 1 else 0,
                 b_column,
                 c_row,
                 product.accumulate,
@@ -307,11 +279,9 @@ class _Plan:
             return emit_dot(self.module, dot)
         tile = Tile(
             product.type,
-            rows,
             columns,
-            a_row,
-            product.a_depth,
-            b_depth,
+            tuple(i * product.a_row for i in range(rows)),
+            (Level(0, product.a_depth, b_depth),),
             c_row,
             parts=self.parts > 1,
             accumulate=product.accumulate,
@@ -319,22 +289,6 @@ class _Plan:
             turned=self.turned,
         )
         return emit_tile(self.module, tile)
-
-
-@contextmanager
-def _each(f: Function, run: Run, share: tuple[Operand, Operand] | None) -> Iterator[Operand]:
-    """Write code for where each piece of a run begins: all of them, or those with a number in the share."""
-    if share is None:
-        if run.count == 1:
-            yield f.index(run.start)
-            return
-        with f.loop(0, run.count) as loop:
-            yield f.plus(f.times(loop.index, run.size), run.start)
-        return
-    low = f.intrinsic("smax", I64, share[0], f.index(run.unit))
-    high = f.intrinsic("smin", I64, share[1], f.index(run.unit + run.count))
-    with f.when(f.compare("slt", low, high)), f.loop(low, high) as loop:
-        yield f.plus(f.times(loop.index, run.size), run.start - run.unit * run.size)
 
 
 def _pays_to_fold(product: Product, lanes: int) -> bool:

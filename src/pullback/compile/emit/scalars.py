@@ -113,18 +113,28 @@ LOWERED = frozenset({*_FLOATING, *_SAME, *_ASKING, *_LOGICAL, "where", "convert"
 """Every name that a mapping may lower to here."""
 
 _REFUSE_TRUTH = frozenset({"subtract", "negative", "sign", "floor_divide", "remainder", "pow", "relu6", "hardtanh"})
+# Their steps are NumPy's integer arithmetic where all arguments are integers, and wrap.
+_REFUSE_INTEGERS = frozenset(
+    (
+        "exp_of_difference", "huber", "pinball", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+        "hard_sigmoid", "hard_swish", "softsign", "softshrink", "hardshrink", "threshold", "nan_to_num",
+    )
+)  # fmt: skip
 _FLOAT64, _BOOL = np.dtype(np.float64), np.dtype(np.bool_)
 _NUMBERS = frozenset(
-    ("float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-)
+    np.dtype(name)
+    for name in (
+        "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"
+    )
+)  # fmt: skip
 
 
 def can_emit(name: str, dtypes: Sequence[Dtype], common: Dtype, result: Dtype) -> bool:
     """Whether `emit_scalar` writes the mapping that lowers to `name`, for these dtypes."""
-    if name not in LOWERED or not all(dtype.name in _NUMBERS for dtype in (*dtypes, common, result)):
+    if name not in LOWERED or not all(dtype in _NUMBERS for dtype in (*dtypes, common, result)):
         return False
     if name in _FLOATING:
-        return result.kind == "f"
+        return result.kind == "f" and not (name in _REFUSE_INTEGERS and common.kind != "f")
     if name == "pow" and result.kind != "f":
         # A negative exponent is an error there, which no register can raise.
         return dtypes[1].kind == "u" and result.kind in "iu"

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .finish import Epilogue, Finished, finish, finish_parameters
 from .function import Function, Module
 from .types import BOOL, I64, PTR, Operand, Type, constant
 
-__all__ = ["Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
+__all__ = ["Level", "Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
+
+
+UNROLLED = 4
+"""An inner loop over the depth that runs no more often than this is written out."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One loop over the depth: how often it runs, and how far A and B move each time, in elements."""
+
+    count: int
+    a: int
+    b: int
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of `rows` × `columns` of C; the strides are in elements.
+    """A tile of C, `columns` wide: one row for each of `a_rows`, which say where the rows of A begin.
 
-    With `parts` the depth comes in several calls: then the kernel is told whether C is to be added to (`more`), and
-    whether this call completes it (`last`).
+    The depth is gone through by the nested loops `levels`, the outermost first; how often that one runs is told at
+    run time. Without levels the sums are zero. With `parts` the depth comes in several calls: then the kernel is told
+    whether C is to be added to (`more`), and whether this call completes it (`last`).
     """
 
     type: Type
-    rows: int
     columns: int
-    a_row: int
-    a_depth: int
-    b_depth: int
+    a_rows: tuple[int, ...]
+    levels: tuple[Level, ...]
     c_row: int
     parts: bool
     accumulate: bool
     epilogue: Epilogue | None = None
     turned: bool = False
+    row_step: int = 1
 
     @property
     def parameters(self) -> tuple[tuple[Type, str], ...]:
@@ -67,18 +81,34 @@ def emit_tile(module: Module, tile: Tile) -> str:
     lanes = module.lanes(tile.type)
     vector = tile.type.of(lanes)
     valid = [min(lanes, tile.columns - at) for at in range(0, tile.columns, lanes)]
-    a, b = f.argument("a"), f.argument("b")
 
-    with f.loop(0, f.argument("depth"), 1, [constant(vector, 0.0)] * (tile.rows * len(valid))) as loop:
-        from_a = f.at(a, f.times(loop.index, tile.a_depth), tile.type)
-        from_b = f.at(b, f.times(loop.index, tile.b_depth), tile.type)
-        parts = [f.load(vector, f.at(from_b, j * lanes, tile.type), n) for j, n in enumerate(valid)]
-        for i in range(tile.rows):
-            element = f.spread(f.load(tile.type, f.at(from_a, i * tile.a_row, tile.type)), lanes)
+    def step(a: Operand, b: Operand, totals: Sequence[Operand]) -> list[Operand]:
+        parts = [f.load(vector, f.at(b, j * lanes, tile.type), n) for j, n in enumerate(valid)]
+        found = []
+        for i, begin in enumerate(tile.a_rows):
+            element = f.spread(f.load(tile.type, f.at(a, begin, tile.type)), lanes)
             for j, part in enumerate(parts):
-                loop.next.append(multiply_add(f, element, part, loop.carried[i * len(valid) + j]))
-    totals = loop.results
-    sums = Finished(tile.type, tile.c_row, valid, totals, tile.turned)
+                found.append(multiply_add(f, element, part, totals[i * len(valid) + j]))
+        return found
+
+    def nest(at: int, a: Operand, b: Operand, totals: Sequence[Operand]) -> Sequence[Operand]:
+        if at == len(tile.levels):
+            return step(a, b, totals)
+        level = tile.levels[at]
+        if at > 0 and level.count <= UNROLLED:
+            for n in range(level.count):
+                totals = nest(at + 1, f.at(a, n * level.a, tile.type), f.at(b, n * level.b, tile.type), totals)
+            return totals
+        with f.loop(0, level.count if at else f.argument("depth"), 1, totals) as loop:
+            from_a = f.at(a, f.times(loop.index, level.a), tile.type)
+            from_b = f.at(b, f.times(loop.index, level.b), tile.type)
+            loop.next = list(nest(at + 1, from_a, from_b, loop.carried))
+        return loop.results
+
+    totals = [constant(vector, 0.0)] * (len(tile.a_rows) * len(valid))
+    if tile.levels:
+        totals = list(nest(0, f.argument("a"), f.argument("b"), totals))
+    sums = Finished(tile.type, tile.c_row, valid, totals, tile.turned, tile.row_step)
     if tile.accumulate:
         sums = sums.with_c(f)
     elif tile.parts:

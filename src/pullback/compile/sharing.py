@@ -1,0 +1,57 @@
+"""Whether a plan is run by one thread or by several: whichever was quicker, asked again from time to time.
+
+Several threads are slower where the work is small, and many times slower where one of their cores is taken by
+something else, for then all wait for the one that does not come. What is computed is the same either way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+__all__ = ["Sharing"]
+
+TRIED = 6
+"""How many runs of each kind are measured before one is chosen."""
+
+AGAIN = 400
+"""After how many runs the other kind is measured again."""
+
+
+class Sharing:
+    """Chooses for each run, and is told how long it took."""
+
+    def __init__(self) -> None:
+        self.times: dict[bool, deque[float]] = {False: deque(maxlen=TRIED), True: deque(maxlen=TRIED)}
+        self.chosen = False
+        self.trying = 0
+        """How many more runs of the kind that is not chosen are to be measured."""
+        self.until = 0
+        """How many runs are left until the other kind is measured again."""
+
+    def choose(self) -> bool:
+        """Return whether the next run is to be shared among threads."""
+        if len(self.times[False]) < TRIED // 2:
+            return False
+        if len(self.times[True]) < TRIED:
+            return True
+        if self.until <= 0 and not self.trying:
+            self.trying = TRIED
+        return self.chosen != (self.trying > 0)
+
+    def took(self, shared: bool, seconds: float) -> None:
+        """Note how long a run took."""
+        self.times[shared].append(seconds)
+        self.until -= 1
+        if self.trying and shared != self.chosen:
+            self.trying -= 1
+        alone, together = self.times[False], self.times[True]
+        if len(together) == TRIED and self.until <= 0 and not self.trying:
+            self._decide(median(together) < median(alone))
+        elif self.chosen and shared and sum(t > 2 * median(alone) for t in together) > 1:
+            self._decide(False)
+
+    def _decide(self, shared: bool) -> None:
+        self.chosen = shared
+        self.until = AGAIN
+        self.trying = 0
