@@ -1,0 +1,109 @@
+"""A program in the making: which access stands for which symbol, and the instructions so far."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.spec import Shape, spec_of
+from ..transforms.graph import Equation, Symbol
+from .access import Access, Array, Immediate, Operand
+from .program import Fold, Instruction, Point
+
+__all__ = ["Lowering"]
+
+
+class Lowering:
+    """A program in the making: which access stands for which symbol, and the instructions so far."""
+
+    def __init__(self) -> None:
+        self.accesses: dict[int, Access] = {}
+        self.instructions: list[Instruction] = []
+        self.constants: list[Array] = []
+        self.count = 0
+        self.source: Equation | None = None
+
+    def array(self, shape: Shape, dtype: Any, role: str = "temporary", data: Any = None) -> Array:
+        """Return a new array."""
+        self.count += 1
+        return Array(self.count - 1, tuple(shape), np.dtype(dtype), role, data=data)
+
+    def operand(self, x: Any) -> Operand:
+        """Return the operand for an input of an equation: its access, or a number."""
+        if isinstance(x, Symbol):
+            return self.accesses[x.index]
+        if np.ndim(x) == 0:
+            spec = spec_of(x)
+            return Immediate(x.item() if isinstance(x, np.generic | np.ndarray) else x, spec.dtype)
+        return self.constant(x).whole()
+
+    def access(self, x: Any) -> Access:
+        """Return the access to an input of an equation; a number becomes a constant array."""
+        return self.accesses[x.index] if isinstance(x, Symbol) else self.constant(x).whole()
+
+    def constant(self, x: Any) -> Array:
+        """Return an array with fixed contents."""
+        data = np.array(x, order="C", dtype=np.asarray(x).dtype.newbyteorder("="))
+        found = self.array(data.shape, data.dtype, "constant", data)
+        self.constants.append(found)
+        return found
+
+    def define(self, symbol: Symbol, access: Access) -> None:
+        """Say where the value of a symbol lies."""
+        assert access.shape == symbol.spec.shape, (symbol, access)
+        self.accesses[symbol.index] = access
+
+    def new(self, symbol: Symbol) -> Access:
+        """Return a new array for the value of a symbol."""
+        access = self.array(symbol.spec.shape, symbol.spec.dtype).whole()
+        self.define(symbol, access)
+        return access
+
+    def add(self, instruction: Instruction) -> None:
+        """Add an instruction, unless it writes nothing."""
+        if not isinstance(instruction, Point) or math.prod(instruction.shape):
+            self.instructions.append(instruction)
+
+    def point(
+        self,
+        name: str,
+        shape: Shape,
+        dtype: Any,
+        *operands: Operand,
+        common: Any = None,
+        out: Access | None = None,
+        **static: Any,
+    ) -> Access:
+        """Add a scalar operation, and return where its results lie."""
+        out = self.array(shape, dtype).whole() if out is None else out
+        spread = tuple(x.spread(shape) if isinstance(x, Access) else x for x in operands)
+        common = np.result_type(*(x.dtype for x in operands)) if common is None else common
+        self.add(Point(self.source, name, shape, spread, out, np.dtype(common), static))
+        return out
+
+    def fold(
+        self, operation: str, x: Operand, shape: Shape, axes: tuple[int, ...], dtype: Any, out: Access | None = None
+    ) -> Access:
+        """Add a fold whose result keeps the folded axes with length 1, and return where it lies."""
+        kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+        out = self.array(kept, dtype).whole() if out is None else out
+        spread = x.spread(shape) if isinstance(x, Access) else x
+        moving = tuple(0 if i in axes else s for i, s in enumerate(out.strides))
+        self.add(Fold(self.source, operation, shape, spread, Access(out.array, out.offset, shape, moving), axes))
+        return out
+
+    def handed_back(self, symbol: Symbol) -> Access:
+        """Return where a result lies: in an array of its own, which outlives the run."""
+        access = self.accesses[symbol.index]
+        array = access.array
+        if array.role != "temporary" or access != array.whole() or array.pieces or array.layered or array.size == 1:
+            array = self.array(symbol.shape, symbol.dtype)
+            self.copy(access, array.whole())
+        array.role = "output"
+        return array.whole()
+
+    def copy(self, x: Operand, out: Access) -> None:
+        """Add a copy into a part of an array."""
+        self.point("copy", out.shape, out.dtype, x, common=out.dtype, out=out)
