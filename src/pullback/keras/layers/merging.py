@@ -11,7 +11,24 @@ from ...core.errors import ShapeError
 from ...core.spec import ndim_of, shape_of
 from .layer import Layer
 
-__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"]
+__all__ = [
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]
 
 
 class _Merge(Layer):
@@ -160,3 +177,26 @@ class Dot(_Merge):
         product = m.matmul(m.reshape(a, (n, -1, k)), m.matrix_transpose(m.reshape(b, (n, -1, k))))
         shape = (n, *shape_of(a)[1:-1], *shape_of(b)[1:-1])
         return m.reshape(product, shape if len(shape) > 1 else (n, 1))
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
+    """`Concatenate` of the inputs."""
+    return Concatenate(axis, **kwargs)(list(inputs))
+
+
+def dot(inputs: Sequence[Any], axes: int | tuple[int, int], normalize: bool = False, **kwargs: Any) -> Any:
+    """`Dot` of the inputs."""
+    return Dot(axes, normalize, **kwargs)(list(inputs))
+
+
+def _called(kind: type[_Merge]) -> Callable[..., Any]:
+    def merged(inputs: Sequence[Any], **kwargs: Any) -> Any:
+        return kind(**kwargs)(list(inputs))
+
+    merged.__name__ = merged.__qualname__ = kind.__name__.lower()
+    merged.__doc__ = f"`{kind.__name__}` of the inputs."
+    return merged
+
+
+add, subtract, multiply = _called(Add), _called(Subtract), _called(Multiply)
+average, maximum, minimum = _called(Average), _called(Maximum), _called(Minimum)
