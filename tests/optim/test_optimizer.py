@@ -326,3 +326,33 @@ class TestState:
         slots = optim.Adam(two(), amsgrad=True).state_dict()["state"][0]
         assert list(slots) == ["step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"]
         assert slots["exp_avg"].tolist() == [0.0, 0.0] and slots["step"] == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda p: optim.Rprop(p, etas=(1.5, 1.2)), r"etas\[0\] < 1 < etas\[1\], got \(1.5, 1.2\)"),
+        (lambda p: optim.Rprop(p, step_sizes=(2.0, 1.0)), r"step_sizes\[0\] <= step_sizes\[1\]"),
+        (lambda p: optim.ASGD(p, lambd=-1.0), "lambd to be a number >= 0"),
+    ],
+)
+def test_rprop_and_asgd_refuse_settings_out_of_range(make, text):
+    with pytest.raises(ValueError, match=text):
+        make([nn.Parameter(np.ones(2))])
+
+
+def test_rprop_rests_where_a_sign_turns():
+    p = nn.Parameter(np.array([0.0]))
+    optimiser = optim.Rprop([p], lr=1.0)
+    for g, want in ((1.0, -1.0), (1.0, -2.2), (-1.0, -2.2), (-1.0, -1.6)):
+        p.grad = np.array([g])
+        optimiser.step()
+        assert p.item() == pytest.approx(want, rel=1e-15)
+
+
+def test_the_paths_of_pytorch_lead_to_the_same():
+    from pullback.optim.lr_scheduler import LRScheduler, StepLR
+    from pullback.optim.swa_utils import AveragedModel
+
+    assert StepLR is optim.StepLR is optim.lr_scheduler.StepLR and LRScheduler is optim.Schedule
+    assert AveragedModel is optim.AveragedModel

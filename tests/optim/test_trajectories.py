@@ -108,6 +108,8 @@ OTHERS = [
     ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
     ("RAdam", {"lr": 0.1, "weight_decay": 0.1}),
     ("RAdam", {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Rprop", {"lr": 0.1, "etas": (0.4, 1.3), "step_sizes": (1e-3, 0.2)}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 3.0, "weight_decay": 0.1, "maximize": True}),
     ("Adadelta", {"weight_decay": 0.1, "maximize": True}),
     ("Lion", {"lr": 0.1, "weight_decay": 0.1}),
     ("LAMB", {"lr": 0.1, "weight_decay": 0.1}),

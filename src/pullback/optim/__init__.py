@@ -1,6 +1,7 @@
 """Optimisers and learning-rate schedules, under PyTorch's names."""
 
 from ..nn.clipping import *
+from . import lr_scheduler, swa_utils
 from .adam import *
 from .adam_relatives import *
 from .adaptive import *
@@ -14,3 +15,4 @@ from .schedule import *
 from .schedule_combined import *
 from .schedule_shapes import *
 from .sgd import *
+from .sign import *

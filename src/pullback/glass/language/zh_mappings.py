@@ -195,6 +195,8 @@ WORDS: dict[str, str] = {
     "adamax_update": "{p} 沿平均梯度走一步，步长 {lr}，以近来最大的大小 {largest} 为单位",
     "nadam_update": "{p} 走一步带涅斯捷罗夫动量前瞻的 Adam，步长 {lr}",
     "radam_update": "{p} 走一步 Adam，步长 {lr}，在大小的估计尚不可靠时缩短",
+    "rprop_update": "{p} 的每个元素沿梯度 {g} 符号的反方向移动各自的长度 {length}，符号改变处不动",
+    "asgd_update": "{p} 沿梯度 {g} 的反方向走一步，步长 {lr} 随时间变短；{mean} 为其后来的平均",
     "lion_update": "{p} 的每个元素沿平均梯度的符号走一步，步长 {lr}",
     "adadelta_update": "{p} 走一步，每个梯度乘以近来变化的大小与近来梯度的大小之比",
     "lamb_update": "{p} 走一步 Adam，步长为 {lr} 乘以 {p} 自身的长度",

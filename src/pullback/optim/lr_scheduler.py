@@ -1,0 +1,36 @@
+"""The schedules under PyTorch's path: `from pullback.optim.lr_scheduler import StepLR`."""
+
+from .plateau import ReduceLROnPlateau
+from .schedule import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearWarmup, StepLR
+from .schedule import Schedule as LRScheduler
+from .schedule_combined import ChainedScheduler, SequentialLR
+from .schedule_shapes import (
+    SWALR,
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LinearLR,
+    MultiStepLR,
+    OneCycleLR,
+    PolynomialLR,
+)
+
+__all__ = [
+    "SWALR",
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "LinearWarmup",
+    "MultiStepLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]
