@@ -196,3 +196,10 @@ def test_a_taken_port_is_named():
         taken.listen()
         port = taken.getsockname()[1]
         assert f"port {port} is taken" in refused(*POLYNOMIAL, "--serve", "--port", port)
+
+
+def test_an_expression_longer_than_any_name_of_a_folder_is_drawn():
+    long = "+".join(["sin(x*0.12345678901)"] * 20)
+    assert len(long) > 255
+    data = json.loads(drawn(long, "--at", "x=1", "--json"))
+    assert sum(box["kind"] == "mapping" for box in data["boxes"]) == 20 * 3 - 1

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,59 +14,10 @@ import pullback as pb
 from pullback.glass.language import text
 from pullback.glass.serve import Server
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 try:
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 except ImportError:
-    sync_playwright = None
-if BROWSER is None or sync_playwright is None:
-    pytest.skip("no Chromium on the PATH, or no playwright: the page is not driven", allow_module_level=True)
-
-expect.set_options(timeout=20_000)
-OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=OPTIONS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser, tmp_path):
-    """Open a drawing, or an address, as a page. Afterwards: no error was met, and no request left the page."""
-    contexts, trouble, requests = [], [], []
-
-    def open_page(drawing, size=(1280, 840), **settings):
-        address = drawing
-        if not isinstance(drawing, str):
-            path = tmp_path / f"{len(contexts)}.html"
-            drawing.html(path)
-            address = path.as_uri()
-        settings = {"reduced_motion": "reduce", **settings}
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]")
-        requests.remove(address)
-        return page
-
-    open_page.trouble, open_page.requests = trouble, requests
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not trouble
-    assert all(url.startswith("http://127.0.0.1:") and url.endswith("/edit") for url in requests)
+    pytest.skip("no playwright: the page is not driven", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -496,13 +446,17 @@ class Computed:
     def page(self):
         return self.drawing().to_html(serve_url="edit")
 
+    def receipt(self, box, part, index):
+        found = self.drawing().receipt(box, index, part=part)
+        return {"symbol": found.wrt.symbol, "text": found.text("en")}
+
     def edit(self, name, index, value):
         if value == 13:
             raise ValueError("thirteen is refused")
         changed = self.leaves[name].numpy().copy()
         changed[index] = value
         self.leaves[name].assign_(changed)
-        return self.drawing().to_dict()
+        return self.drawing().to_dict(receipts=False)
 
 
 @pytest.fixture
@@ -525,7 +479,7 @@ def test_an_edited_number_is_posted_and_everything_is_redrawn_from_the_answer(op
     field.press("Enter")
     expect(status(page)).to_have_text("x is now −2: loss = 12")
     assert shown(page, "loss") == ("= 12", "∂ 1") and shown(page, "x") == ("= −2", "∂ −12")
-    assert "∂loss/∂x = −12" in panel(page).locator("details.full pre").text_content()
+    expect(panel(page).locator("details.full pre")).to_contain_text("∂loss/∂x = −12")
     expect(page.locator("h1 small")).to_have_text("= 12")
 
 
@@ -565,7 +519,7 @@ def test_what_cannot_be_computed_is_said_and_nothing_changes(opened, served):
     field = panel(page).locator("input.free")
     field.fill("abc")
     field.press("Enter")
-    assert not opened.requests and shown(page, "x")[0] == "= 3"
+    assert not any(url.endswith("/edit") for url in opened.requests) and shown(page, "x")[0] == "= 3"
     field.fill("13")
     field.press("Enter")
     expect(status(page)).to_contain_text("thirteen is refused")

@@ -37,6 +37,15 @@ class Square:
         self.x = value
         return {"x": self.x, "y": self.x**2}
 
+    def receipt(self, box, part, index):
+        if box > 1 or part:
+            raise KeyError(box)
+        if index not in (None, ()):
+            raise IndexError(index)
+        if box == 1:
+            raise ValueError("y gets none")
+        return {"symbol": "x", "text": f"∂y/∂x = {2 * self.x}"}
+
 
 @pytest.fixture
 def server():
@@ -247,6 +256,48 @@ def test_a_change_that_cannot_be_made_says_why(server):
     refused(edit(server, CHANGE | {"index": [1]}), 422, "x has no element [1]")
     refused(edit(server, CHANGE | {"value": 13}), 422, "bad luck")
     assert edit(server, CHANGE)[0] == 200
+
+
+# ------------------------------------------------------------------------------------------ asking for a receipt
+
+QUESTION = {"box": 0, "part": 0, "index": None}
+
+
+def question(server, asked, **headers):
+    return edit(server, asked, path=f"/{server.token}/receipt", **headers)
+
+
+def test_a_receipt_is_asked_for_by_box_and_element(server):
+    status, headers, body = question(server, QUESTION)
+    assert status == 200 and json.loads(body) == {"symbol": "x", "text": "∂y/∂x = 6.0"}
+    assert headers.items() >= HEADERS.items()
+    edit(server, CHANGE)
+    assert json.loads(question(server, QUESTION | {"index": []})[2])["text"] == "∂y/∂x = 10.0"
+
+
+def test_a_receipt_that_there_is_not_says_why(server):
+    refused(question(server, QUESTION | {"box": 7}), 422, "no box 7")
+    refused(question(server, QUESTION | {"index": [3]}), 422, "box 0 has no element [3]")
+    refused(question(server, QUESTION | {"box": 1}), 422, "y gets none")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [b"", [], {}, CHANGE, {"box": 0, "index": None}, QUESTION | {"more": 1}, QUESTION | {"box": "0"},
+     QUESTION | {"box": -1}, QUESTION | {"box": True}, QUESTION | {"part": None}, QUESTION | {"index": 0},
+     QUESTION | {"index": [-1]}, QUESTION | {"index": [0] * 33}],
+    ids=lambda asked: ascii(asked)[:40],
+)  # fmt: skip
+def test_what_is_no_question_is_refused(server, asked):
+    refused(question(server, asked), 400, "the number of a box")
+
+
+def test_a_receipt_is_refused_to_whom_an_edit_would_be(server):
+    refused(question(server, QUESTION, Origin=None), 403, "from the page itself")
+    refused(question(server, QUESTION, Host="evil.example"), 403, "its own address")
+    refused(question(server, QUESTION, Content_Type="text/plain"), 415, "application/json")
+    refused(edit(server, QUESTION, path="/" + "A" * 32 + "/receipt"), 403, "token in the address")
+    refused(ask(server, path=f"/{server.token}/receipt"), 404, "nothing here")
 
 
 def test_refusals_come_in_the_language_of_the_page():

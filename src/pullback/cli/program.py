@@ -68,13 +68,23 @@ class Program:
         return {**self.constants, **self.leaves, self.result: value}
 
     def change(self, name: str, index: tuple[int, ...], value: float) -> None:
-        """Set an element of a leaf. Raises KeyError for a name that there is not, IndexError for an element."""
-        leaf = self.leaves[name]
-        if len(index) != leaf.ndim:
+        """Set an element of a leaf or a constant.
+
+        Raises KeyError for a name that there is not, IndexError for an element, ExpressionError for a label that is
+        no whole number.
+        """
+        tensor = self.given(name)
+        if len(index) != tensor.ndim:
             raise IndexError(index)
-        changed = leaf.numpy().copy()
+        changed = tensor.numpy().copy()
+        if changed.dtype.kind != "f" and value != int(value):
+            raise ExpressionError(text("command.whole", self.lang, name=name, value=value))
         changed[index] = value
-        leaf.assign_(changed)
+        tensor.assign_(changed)
+
+    def given(self, name: str) -> Tensor:
+        """The leaf or constant of this name. Raises KeyError where there is none."""
+        return self.leaves[name] if name in self.leaves else self.constants[name]
 
     def elements(self, wanted: Iterable[str]) -> list[Element]:
         """The leaves and elements that are asked for, such as ``x`` and ``w[0, 2]``; all leaves for nothing."""
@@ -117,7 +127,7 @@ def read_program(what: str, at: Iterable[str], *, dtype: str | None, items: int 
     Raises ExpressionError for what is neither, OSError and ValueError for a run that cannot be read.
     """
     at = list(at)
-    if Path(what).is_dir():
+    if _is_folder(what):
         for option, given in (("--at", at), ("--dtype", dtype)):
             if given:
                 raise ExpressionError(text("command.run_option", lang, option=option))
@@ -125,6 +135,13 @@ def read_program(what: str, at: Iterable[str], *, dtype: str | None, items: int 
     if items is not None:
         raise ExpressionError(text("command.expression_option", lang, option="--items", folder=what))
     return _read_expression(what, at, dtype or "float64", lang)
+
+
+def _is_folder(what: str) -> bool:
+    try:
+        return Path(what).is_dir()
+    except OSError:  # longer than any name of a file
+        return False
 
 
 # ---------------------------------------------------------------------------------------- an expression

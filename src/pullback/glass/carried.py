@@ -1,4 +1,4 @@
-"""The receipts that a page carries along, so that it can show them without the engine."""
+"""The receipts of a drawing's boxes: any of them on demand, and those that a page without an engine carries along."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import GradientError
 from ..core.value import Face
 from ..transforms.node import Leaf, Node, Part
 from ..transforms.reverse import TAPE
 from .diagram import Box, Diagram
-from .explain import explain
+from .explanation import Explanation
 from .history import History, owner
+from .labels import DETAILED
+from .receipt import Receipt
 
-__all__ = ["carried_receipts", "kept"]
+__all__ = ["WIDTH", "Receipts", "kept"]
 
-MOST_RECEIPTS = 80
+MOST_RECEIPTS = 400
+MOST_STEPS = 3000
+"""A page carries receipts until they have so many steps together: each step costs about a millisecond and 300 bytes."""
 MOST_ELEMENTS = 16
 """Of leaves of so many elements, every element gets its receipt while there is room."""
 
 WIDTH = 60
+"""How wide the panel of the page is, in columns of text."""
 
 Element = tuple[int, ...]
 
@@ -44,37 +50,73 @@ def kept(link: Any) -> Any:
     return same(link)
 
 
-def carried_receipts(diagram: Diagram, link: Any, lang: str) -> dict[int, dict[str, str]]:
-    """Return receipts as text: by the number of the box, then by the element, that of the largest gradient first."""
-    history = History(link)
-    links = {**history.nodes, **history.leaves}
-    values = {
-        box.number: Face.new(TAPE, box.value, links[box.serial])
-        for box in diagram.boxes
-        if box.serial in links and isinstance(box.value, np.ndarray)
-    }
-    loss = values.get(diagram.root)
-    if loss is None:
-        return {}
-    names: dict[str, Any] = {
-        box.symbol: values.get(box.number, box.value) for box in diagram.boxes if not isinstance(box.value, tuple)
-    }
-    found: dict[int, dict[str, str]] = {}
-    for number, index in _in_turn(diagram, values):
-        receipt = explain(loss, values[number], index=index, names=names, lang=lang)
-        if receipt.gradient is not None:
-            found.setdefault(number, {}).setdefault(receipt.wrt.symbol, receipt.text(lang, width=WIDTH))
-    return found
+class Receipts:
+    """Writes the receipts of the gradients in a drawing, whose root is what `link` stands for."""
 
+    def __init__(self, diagram: Diagram, link: Any, lang: str) -> None:
+        self.diagram, self.lang = diagram, lang
+        self.history = History(link)
+        links: dict[int, Any] = {**self.history.nodes, **self.history.leaves}
+        self.values: dict[int, tuple[Any, ...]] = {}
+        """By the number of the box, its outputs as tensors of the graph."""
+        for box in diagram.boxes:
+            link_ = links.get(box.serial) if box.serial is not None else None
+            if link_ is None or box.value is None:
+                continue
+            several = isinstance(box.value, tuple)
+            parts = box.value if several else (box.value,)
+            self.values[box.number] = tuple(
+                Face.new(TAPE, x, Part(link_, i) if several else link_) for i, x in enumerate(parts)
+            )
+        self.names: dict[str, Any] = {}
+        for box in diagram.boxes:
+            if not isinstance(box.value, tuple):
+                self.names[box.symbol] = self.values[box.number][0] if box.number in self.values else box.value
 
-def _in_turn(diagram: Diagram, values: dict[int, Any]) -> list[tuple[int, Element | None]]:
-    """Leaves before results, whole boxes before single elements, as many as there is room for."""
-    boxes = sorted((diagram.boxes[number] for number in values), key=_leaves_first)
-    turns: list[tuple[int, Element | None]] = [(box.number, None) for box in boxes if box.spec.dtype.kind == "f"]
-    for box in boxes:
-        if box.kind == "leaf" and box.spec.shape and box.spec.size <= MOST_ELEMENTS:
-            turns.extend((box.number, index) for index in np.ndindex(box.spec.shape))
-    return turns[:MOST_RECEIPTS]
+    def of(self, number: int, part: int = 0, index: Element | None = None) -> Receipt:
+        """Return the receipt of an element of a box; without an index that of the largest gradient.
+
+        Raises KeyError for a box, or an output of it, that there is not, GradientError for one that gets no gradient,
+        IndexError for an element.
+        """
+        if not 0 <= number < len(self.diagram.boxes):
+            raise KeyError(number)
+        box = self.diagram.boxes[number]
+        if number not in self.values or box.spec.dtype.kind != "f":
+            raise GradientError(f"explain: {box.symbol} gets no gradient")
+        if not 0 <= part < len(self.values[number]):
+            raise KeyError(part)
+        loss = self.values[self.diagram.root][0]
+        wrt = self.values[number][part]
+        return Explanation(loss, wrt, index, self.history, self.names, None, self.lang, True).receipt(None, None)
+
+    def carried(self) -> dict[int, dict[str, str]]:
+        """Return receipts as text: by the number of the box, then by the element, that of the largest gradient first.
+
+        Leaves come before results, whole boxes before single elements, as many as there is room for; a drawing of
+        more than a few hundred boxes has none.
+        """
+        found: dict[int, dict[str, str]] = {}
+        if len(self.diagram.boxes) > DETAILED:
+            return found
+        count = steps = 0
+        for number, index in self._in_turn():
+            if count >= MOST_RECEIPTS or steps >= MOST_STEPS:
+                break
+            receipt = self.of(number, 0, index)
+            count, steps = count + 1, steps + len(receipt.steps)
+            if receipt.gradient is not None:
+                found.setdefault(number, {}).setdefault(receipt.wrt.symbol, receipt.text(self.lang, width=WIDTH))
+        return found
+
+    def _in_turn(self) -> list[tuple[int, Element | None]]:
+        boxes = sorted((self.diagram.boxes[number] for number in self.values), key=_leaves_first)
+        boxes = [box for box in boxes if box.spec.dtype.kind == "f"]
+        turns: list[tuple[int, Element | None]] = [(box.number, None) for box in boxes]
+        for box in boxes:
+            if box.kind == "leaf" and box.spec.shape and box.spec.size <= MOST_ELEMENTS:
+                turns.extend((box.number, index) for index in np.ndindex(box.spec.shape))
+        return turns
 
 
 def _leaves_first(box: Box) -> tuple[bool, int]:

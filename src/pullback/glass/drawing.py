@@ -7,11 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .carried import carried_receipts
+from ..core.errors import GradientError
+from .carried import Receipts
 from .diagram import Diagram
 from .dot import to_dot
 from .mermaid import to_mermaid
 from .payload import payload
+from .receipt import Receipt
 
 __all__ = ["Drawing"]
 
@@ -29,6 +31,7 @@ class Drawing:
         self.lang = lang
         self._link = link
         """The end of the graph in nodes of its own, where receipts can be written; None where they cannot."""
+        self._written: Receipts | None = None
 
     def mermaid(self) -> str:
         """Return a Mermaid flowchart."""
@@ -57,19 +60,38 @@ class Drawing:
     def to_html(self, serve_url: str | None = None) -> str:
         """Return the page; with `serve_url` one in which leaves can be edited, asking that address what follows.
 
-        The page posts `{"name": …, "index": [i, …], "value": v}` and draws what comes back: the `to_dict()` of
-        the drawing computed anew, or `{"error": …}` with another status.
+        The page posts `{"name": …, "index": [i, …], "value": v}` to that address and draws what comes back: the
+        `to_dict(receipts=False)` of the drawing computed anew, or `{"error": …}` with another status. For a receipt it
+        posts `{"box": n, "part": p, "index": [i, …] or null}` to "receipt" beside it, and shows `{"symbol": …,
+        "text": …}`.
         """
         from .html import to_page
 
-        return to_page(self.to_dict(), serve_url)
+        return to_page(self.to_dict(receipts=serve_url is None), serve_url)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything the page shows as plain JSON data."""
+    def to_dict(self, *, receipts: bool = True) -> dict[str, Any]:
+        """Return everything the page shows as plain JSON data; without `receipts`, none that it carries along."""
         data = payload(self.diagram, self.direction, self.lang)
-        if self._link is not None:
-            data["receipts"] = carried_receipts(self.diagram, self._link, self.lang)
+        data["explained"] = self._link is not None
+        if receipts and self._link is not None:
+            data["receipts"] = self._receipts().carried()
         return data
+
+    def receipt(self, box: int, index: tuple[int, ...] | None = None, *, part: int = 0) -> Receipt:
+        """Return the receipt of the gradient that a box shows, by its number in `to_dict()["boxes"]`.
+
+        `index` chooses an element, without it that of the largest gradient is taken; `part` chooses among several
+        results. Raises KeyError for a box that there is not, IndexError for an element, GradientError for what gets
+        no gradient, and for a drawing without gradients or one whose way back started from a gradient that was given.
+        """
+        if self._link is None:
+            raise GradientError("receipt: this drawing has no gradients of one number, so there is nothing to explain")
+        return self._receipts().of(box, part, index)
+
+    def _receipts(self) -> Receipts:
+        if self._written is None:
+            self._written = Receipts(self.diagram, self._link, self.lang)
+        return self._written
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text."""

@@ -17,7 +17,6 @@ from .diagram import Box, Diagram
 from .drawing import Drawing
 from .fold import fold, open_at_first
 from .history import owner
-from .labels import DETAILED
 from .language import language, text
 from .names import caller
 from .recorded import recorded_boxes
@@ -82,7 +81,7 @@ def graph(
     wanted = None if wrt is None else {link.serial for link in _links(wrt)}
     boxes, root = recorded_boxes(link, seed, wanted, given, frame)
     diagram = _diagram(boxes, root, depth, seed is not None, lang)
-    explained = seed is not None and gradient is None and len(boxes) <= DETAILED
+    explained = seed is not None and gradient is None
     return Drawing(diagram, direction, lang, kept(link) if explained else None)
 
 

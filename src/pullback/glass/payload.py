@@ -57,6 +57,8 @@ def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
             made["gradientText"] = compact(box.gradient)
         if box.parameter:
             made["parameter"] = True
+        if box.kind == "constant" and box.named:
+            made["named"] = True
         if box.mapping is not None:
             made["mapping"] = box.mapping.name
             made["working"] = working_of(box)

@@ -56,6 +56,14 @@ class Subject(Protocol):
         ...
 
 
+    def receipt(self, box: int, part: int, index: tuple[int, ...] | None) -> dict[str, Any]:
+        """The receipt of a gradient that the page shows, by the number of its box: {"symbol": …, "text": …}.
+
+        Raises KeyError for a box that there is not, IndexError for an element, and the engine's errors.
+        """
+        ...
+
+
 class PortError(PullbackError, OSError):
     """A port cannot be listened on."""
 
@@ -125,7 +133,7 @@ class _Request(BaseHTTPRequestHandler):
         self.respond(self.page)
 
     def do_POST(self) -> None:
-        self.respond(self.edit)
+        self.respond(self.ask)
 
     def page(self) -> tuple[str, bytes]:
         if self.place() != "":
@@ -133,22 +141,42 @@ class _Request(BaseHTTPRequestHandler):
         with self.server.turn:
             return "text/html; charset=utf-8", self.server.subject.page().encode()
 
-    def edit(self) -> tuple[str, bytes]:
+    def ask(self) -> tuple[str, bytes]:
         if "Origin" not in self.headers:
             raise _Refusal(HTTPStatus.FORBIDDEN, "serve.origin")
-        if self.place() != "edit":
+        asked = {"edit": self.edit, "receipt": self.receipt}.get(self.place())
+        if asked is None:
             raise _Refusal(HTTPStatus.NOT_FOUND, "serve.nothing")
-        name, index, value = self.change()
+        question = self.question()
         try:
             with self.server.turn:
-                answer = self.server.subject.edit(name, index, value)
+                answer = asked(question)
+        except (PullbackError, ValueError, TypeError, ArithmeticError) as error:
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.fails", why=error) from None
+        return "application/json", json.dumps(answer, allow_nan=False).encode()
+
+    def edit(self, change: Any) -> dict[str, Any]:
+        if not _is_change(change):
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "serve.change")
+        name, index = change["name"], tuple(change["index"])
+        try:
+            return self.server.subject.edit(name, index, float(change["value"]))
         except KeyError:
             raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.name", name=name) from None
         except IndexError:
             raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.index", name=name, index=list(index)) from None
-        except (PullbackError, ValueError, TypeError, ArithmeticError) as error:
-            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.fails", why=error) from None
-        return "application/json", json.dumps(answer, allow_nan=False).encode()
+
+    def receipt(self, question: Any) -> dict[str, Any]:
+        if not _is_question(question):
+            raise _Refusal(HTTPStatus.BAD_REQUEST, "serve.question")
+        index = None if question["index"] is None else tuple(question["index"])
+        try:
+            return self.server.subject.receipt(question["box"], question["part"], index)
+        except KeyError:
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.box", box=question["box"]) from None
+        except IndexError:
+            element = {"name": question["box"], "index": list(index or ())}
+            raise _Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "serve.element", **element) from None
 
     # --------------------------------------------------------------------------------- what is checked
 
@@ -164,7 +192,8 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.FORBIDDEN, "serve.token")
         return rest[0]
 
-    def change(self) -> tuple[str, tuple[int, ...], float]:
+    def question(self) -> Any:
+        """The JSON that was sent; None for what is none."""
         if self.headers.get_content_type() != "application/json":
             raise _Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "serve.type")
         length = self.length()
@@ -174,12 +203,9 @@ class _Request(BaseHTTPRequestHandler):
             raise _Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "serve.large", most=MOST_BYTES)
         body, self.unread = self.rfile.read(length), 0
         try:
-            change = json.loads(body)
+            return json.loads(body)
         except (ValueError, RecursionError):
-            change = None
-        if not _is_change(change):
-            raise _Refusal(HTTPStatus.BAD_REQUEST, "serve.change")
-        return change["name"], tuple(change["index"]), float(change["value"])
+            return None
 
     def length(self) -> int | None:
         shown = self.headers.get_all("Content-Length", [])
@@ -213,10 +239,24 @@ def _is_change(change: Any) -> bool:
     name, index, value = change["name"], change["index"], change["value"]
     return (
         isinstance(name, str)
-        and isinstance(index, list)
-        and len(index) <= 32
-        and all(type(i) is int and 0 <= i < 1 << 31 for i in index)
+        and _is_index(index)
         and type(value) in (int, float)
         and abs(value) <= 1e300
         and math.isfinite(value)
     )
+
+
+def _is_question(question: Any) -> bool:
+    """Whether this is {"box": whole number, "part": whole number, "index": [whole numbers] or None}."""
+    if not isinstance(question, dict) or question.keys() != {"box", "part", "index"}:
+        return False
+    box, part, index = question["box"], question["part"], question["index"]
+    return _is_count(box) and _is_count(part) and (index is None or _is_index(index))
+
+
+def _is_index(index: Any) -> bool:
+    return isinstance(index, list) and len(index) <= 32 and all(map(_is_count, index))
+
+
+def _is_count(i: Any) -> bool:
+    return type(i) is int and 0 <= i < 1 << 31

@@ -42,6 +42,9 @@ STRINGS: dict[str, str] = {
     "serve.type": "expected the content type application/json",
     "serve.length": "expected a Content-Length",
     "serve.large": "expected at most {most} bytes",
+    "serve.question": "expected the number of a box, of its result, and an element",
+    "serve.box": "there is no box {box}",
+    "serve.element": "box {name} has no element {index}",
     "serve.change": 'expected {{"name": text, "index": [whole numbers], "value": a finite number}}',
     "serve.name": "there is no input {name!r} that could be changed",
     "serve.index": "{name} has no element {index}",
@@ -68,5 +71,6 @@ STRINGS: dict[str, str] = {
     "command.no_gradient": (
         "no gradient goes back through {program}, so there is nothing to draw; pullback explain says why"
     ),
+    "command.whole": "{name} holds whole numbers, and {value} is none",
     "command.written": "written: {file}",
 }

@@ -102,12 +102,31 @@ STRINGS: dict[str, str] = {
     "page.copied": "Copied",
     "page.fullReceipt": "The full receipt of the gradient of {symbol}",
     "page.element": "element",
+    "page.show": "Show",
+    "page.noElement": "{text} is no element of an array of {shape}",
+    "page.notCarried_constant": "A constant: no gradient is computed for it, so there is no receipt.",
+    "page.notCarried_none": "This was drawn without gradients, so there is no receipt.",
+    "page.notCarried_given": (
+        "The way back started from a gradient that was given. Receipts are of the gradients of one number: draw that."
+    ),
+    "page.notCarried_some": (
+        "This page carries {count} receipts and, to stay small, not this one. In Python, pb.explain({loss}, …) writes "
+        "it; a page opened with pullback graph … --serve fetches it."
+    ),
+    "page.notCarried_large": (
+        "The graph has {count} mappings, too many for a page to carry receipts. In Python, pb.explain({loss}, …) "
+        "writes this one; a page opened with pullback graph … --serve fetches it."
+    ),
     # the page: stepping
     "page.atStart": "At the start: only leaves and constants have values.",
     "page.stepForward": "Step {step} of {total}, forward: {title} = {value}",
     "page.stepBack": "Step {step} of {total}, back through {title}: the gradient {gradient} arrives; {sent}",
     # the page: editing
     "page.newValue": "new value",
+    "page.set": "Set",
+    "page.mayEdit": "Its numbers can be set: in the field, or with Enter or a double click on an element.",
+    "page.computed": "It is computed, so it cannot be set by itself; set what it is computed from:",
+    "page.fixed": "A constant of the program, which cannot be set here.",
     "page.asking": "Computing …",
     "page.edited": "{where} is now {value}: {title} = {result}",
     "page.failed": "That did not work: {why}",

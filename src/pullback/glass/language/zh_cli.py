@@ -42,6 +42,9 @@ STRINGS: dict[str, str] = {
     "serve.type": "内容类型应为 application/json",
     "serve.length": "缺少 Content-Length",
     "serve.large": "最多 {most} 字节",
+    "serve.question": "应给出方框的编号、其结果的编号和一个元素",
+    "serve.box": "没有编号为 {box} 的方框",
+    "serve.element": "方框 {name} 没有元素 {index}",
     "serve.change": '应为 {{"name": 文本, "index": [整数], "value": 有限的数}}',
     "serve.name": "没有可以修改的输入 {name!r}",
     "serve.index": "{name} 没有元素 {index}",
@@ -66,5 +69,6 @@ STRINGS: dict[str, str] = {
     "command.wrt": "--wrt {name}：没有这个输入；可选的有 {names}",
     "command.index": "--wrt {element}：形状 {shape} 中没有这个元素",
     "command.no_gradient": "没有梯度能通过 {program} 传回，因此没有可画的内容；pullback explain 会说明原因",
+    "command.whole": "{name} 中是整数，而 {value} 不是",
     "command.written": "已写入：{file}",
 }

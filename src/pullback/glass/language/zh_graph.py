@@ -100,12 +100,29 @@ STRINGS: dict[str, str] = {
     "page.copied": "已复制",
     "page.fullReceipt": "{symbol} 的梯度的完整收据",
     "page.element": "元素",
+    "page.show": "显示",
+    "page.noElement": "{text} 不是 {shape} 数组的元素",
+    "page.notCarried_constant": "常数：不计算它的梯度，因此没有收据。",
+    "page.notCarried_none": "绘图时没有求梯度，因此没有收据。",
+    "page.notCarried_given": "反向从给定的梯度开始。收据只针对一个数的梯度：请绘制那个数。",
+    "page.notCarried_some": (
+        "为保持小巧，本页携带 {count} 份收据，其中没有这一份。在 Python 中用 pb.explain({loss}, …) 写出；"
+        "用 pullback graph … --serve 打开的页面会取来它。"
+    ),
+    "page.notCarried_large": (
+        "这个图有 {count} 个映射，页面无法携带收据。在 Python 中用 pb.explain({loss}, …) 写出这一份；"
+        "用 pullback graph … --serve 打开的页面会取来它。"
+    ),
     # the page: stepping
     "page.atStart": "在开头：只有叶子和常数有值。",
     "page.stepForward": "第 {step} 步，共 {total} 步，前向：{title} = {value}",
     "page.stepBack": "第 {step} 步，共 {total} 步，反向经过 {title}：到达的梯度为 {gradient}；{sent}",
     # the page: editing
     "page.newValue": "新的值",
+    "page.set": "设置",
+    "page.mayEdit": "可以修改其中的数：在输入框中修改，或在元素上按 Enter 键或双击。",
+    "page.computed": "它是计算出来的，不能单独修改；请修改得出它的量：",
+    "page.fixed": "程序中的常数，不能在此修改。",
     "page.asking": "正在计算……",
     "page.edited": "{where} 现为 {value}：{title} = {result}",
     "page.failed": "未能完成：{why}",

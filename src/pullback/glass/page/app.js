@@ -107,6 +107,7 @@ const actions = {
     if (chain.length) toggleGroup(chain[chain.length - 1], false);
   },
   edit: model.data.serve ? edit : null,
+  ask: model.data.serve ? ask : null,
 };
 
 function showPanel() {
@@ -291,18 +292,22 @@ function refreshBar() {
 
 // ------------------------------------------------------------------------------------------- editing
 
+async function ask(what, question) {
+  // ask the engine behind the page
+  const address = new URL(model.data.serve, document.baseURI);
+  const answer = await fetch(what === "edit" ? address : new URL(what, address), {
+    method: "POST", headers: { "Content-Type": "application/json" }, credentials: "omit", body: JSON.stringify(question),
+  });
+  const data = await answer.json();
+  if (!answer.ok) throw new Error(data.error || answer.statusText);
+  return data;
+}
+
 async function edit(number, flat, value) {
   const box = model.boxes[number];
-  const index = indexText(box.shape, flat).match(/\d+/g)?.map(Number) || [];
   say(strings.asking);
   try {
-    const answer = await fetch(model.data.serve, {
-      method: "POST", headers: { "Content-Type": "application/json" }, credentials: "omit",
-      body: JSON.stringify({ name: box.symbol, index, value }),
-    });
-    const data = await answer.json();
-    if (!answer.ok) throw new Error(data.error || answer.statusText);
-    replaceData(data);
+    replaceData(await ask("edit", { name: box.symbol, index: indexOf(box.shape, flat), value }));
     say(fill(strings.edited, { where: box.symbol + indexText(box.shape, flat), value: shortNumber(value), title: model.data.title, result: model.boxes[model.data.root].valueText }));
   } catch (error) {
     say(fill(strings.failed, { why: error.message }));

@@ -11,19 +11,29 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function indexText(shape, flat) {
-  if (!shape.length) return "";
+function indexOf(shape, flat) {
   const index = [];
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     index.unshift(flat % shape[axis]);
     flat = Math.floor(flat / shape[axis]);
   }
-  return `[${index.join(", ")}]`;
+  return index;
+}
+
+function indexText(shape, flat) {
+  return shape.length ? `[${indexOf(shape, flat).join(", ")}]` : "";
+}
+
+function flatIndex(text, shape) {
+  // the element that somebody typed, such as [3, 20]; null for none of the array
+  const parts = text.replace(/[[\]\s]/g, "").split(",").map((part) => (/^\d+$/.test(part) ? Number(part) : -1));
+  if (parts.length !== shape.length || parts.some((part, axis) => part < 0 || part >= shape[axis])) return null;
+  return parts.reduce((flat, part, axis) => flat * shape[axis] + part, 0);
 }
 
 function matrixTable(value, { label, role, links, strings, edit }) {
   // `links` is told which element is pointed at; `edit`, if given, what is typed
-  const columns = Math.max(0, ...value.rows.map((row) => row.length));
+  const columns = value.shape[value.shape.length - 1]; // of a corner too, elements are counted in the whole array
   let most = 0;
   for (const row of value.rows) for (const x of row) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
   const cellOf = (x, r, c) => {
@@ -39,16 +49,16 @@ function matrixTable(value, { label, role, links, strings, edit }) {
       cell.addEventListener("focus", () => links.point(role, flat, where));
       cell.addEventListener("pointerleave", () => links.clear());
       cell.addEventListener("blur", () => links.clear());
-      if (edit) {
-        cell.classList.add("editable");
-        cell.addEventListener("dblclick", () => startEdit(cell, x, (typed) => edit(flat, typed), strings));
-        cell.addEventListener("keydown", (event) => {
-          if (event.key === "Enter" && event.target === cell) {
-            event.preventDefault();
-            startEdit(cell, x, (typed) => edit(flat, typed), strings);
-          }
-        });
-      }
+    }
+    if (edit) {
+      cell.classList.add("editable");
+      const start = () => startEdit(cell, x, (typed) => edit(flat, typed), strings);
+      cell.addEventListener("dblclick", start);
+      cell.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" || event.target !== cell) return;
+        event.preventDefault();
+        start();
+      });
     }
     return cell;
   };

@@ -28,33 +28,15 @@ function receiptPanel(model, number, actions) {
   root.append(list);
   for (const section of made.sections) root.append(sectionOf(section, model, links, actions));
   if (box.contributions) root.append(links.note);
+  if (actions.edit) root.append(editingNote(model, number, actions));
   root.append(buttonsOf(model, number, actions));
   const text = accountText(made, strings);
   root.append(
     make("details", { class: "as-text" }, make("summary", {}, strings.asText), make("pre", { tabindex: 0 }, text),
       make("button", { type: "button", onclick: (event) => copy(text, event.target, strings) }, strings.copy))
   );
-  const receipts = Object.entries((model.data.receipts || {})[number] || {});
-  if (receipts.length) root.append(receiptOf(receipts, box, strings, root));
+  root.append(fullReceipt(model, number, root, actions));
   return root;
-}
-
-function receiptOf(receipts, box, strings, root) {
-  // the receipt of one gradient as the library writes it; of several elements, the one that is chosen
-  const shown = make("pre", { tabindex: 0 }, receipts[0][1]);
-  const choice = make("select", { "aria-label": strings.element, onchange: (event) => { shown.textContent = receipts[event.target.value][1]; } },
-    ...receipts.map(([name], i) => make("option", { value: i }, name)));
-  root.addEventListener("click", (event) => {
-    // an element that is clicked shows its receipt
-    const cell = event.target.closest("td[data-role='out'], td[data-role='gradient']");
-    const at = cell ? receipts.findIndex(([name]) => name === box.symbol + indexText(box.shape, Number(cell.dataset.flat))) : -1;
-    if (at < 0) return;
-    choice.value = at;
-    choice.dispatchEvent(new Event("change"));
-    choice.closest("details").open = true;
-  });
-  const head = make("summary", {}, fill(strings.fullReceipt, { symbol: box.symbol }));
-  return make("details", { class: "full", open: box.kind === "leaf" }, head, receipts.length > 1 ? choice : null, shown);
 }
 
 function sectionOf(section, model, links, actions) {
@@ -90,12 +72,14 @@ function valueOf(entry, model, links, actions) {
   const { strings } = model.data, { value } = entry;
   if (value === null || value === undefined) return make("span", { class: "number quiet" }, strings.unknown);
   const whose = entry.role === "out" ? model.boxes[actions.current()] : model.boxes[entry.box];
-  const free = actions.edit && whose && whose.kind === "leaf" && /^(out|in\d+)$/.test(entry.role || "");
+  const free = actions.edit && whose && editable(whose) && /^(out|in\d+)$/.test(entry.role || "");
   const edit = free ? (flat, typed) => actions.edit(whose.number, flat, typed) : null;
   if (Array.isArray(value))
     return make("div", {}, ...value.map((part, i) => valueOf({ ...entry, value: part, role: entry.role + "." + i }, model, links, actions)));
-  if (typeof value === "object")
-    return matrixTable(value, { label: entry.role === "out" ? model.boxes[actions.current()].symbol : entry.name, role: entry.role || "", links, strings, edit });
+  if (typeof value === "object") {
+    const table = matrixTable(value, { label: entry.role === "out" ? model.boxes[actions.current()].symbol : entry.name, role: entry.role || "", links, strings, edit });
+    return edit && !value.whole ? make("div", {}, table, elementForm(whose, strings, edit)) : table;
+  }
   const shown = make("span", { class: "number" }, (entry.detail ? entry.detail + " = " : "") + shortNumber(value));
   if (!edit) return shown;
   const field = make("input", {
@@ -109,6 +93,52 @@ function valueOf(entry, model, links, actions) {
     },
   });
   return field;
+}
+
+function editable(box) {
+  // what the program is given: its leaves, and the constants that it has a name for
+  return box.kind === "leaf" || (box.kind === "constant" && box.named);
+}
+
+function elementForm(box, strings, edit) {
+  // any element of an array that is too large to show: which one, and its new value
+  const where = make("input", { class: "free", size: 10, spellcheck: "false", "aria-label": `${box.symbol}: ${strings.element}`, placeholder: indexText(box.shape, 0) });
+  const value = make("input", { class: "free", size: 10, inputmode: "decimal", spellcheck: "false", "aria-label": `${box.symbol}: ${strings.newValue}` });
+  const form = make("form", { class: "element", onsubmit: (event) => {
+    event.preventDefault();
+    const flat = flatIndex(where.value, box.shape), typed = Number(value.value.replace("−", "-"));
+    where.setCustomValidity(flat === null ? fill(strings.noElement, { text: where.value, shape: box.shape.join("×") }) : "");
+    if (form.reportValidity() && value.value.trim() !== "" && Number.isFinite(typed)) edit(flat, typed);
+  } }, box.symbol, where, " = ", value, make("button", {}, strings.set));
+  where.addEventListener("input", () => where.setCustomValidity(""));
+  form.addEventListener("keydown", (event) => event.stopPropagation());
+  return form;
+}
+
+function editingNote(model, number, actions) {
+  // what can be set here, or why nothing can
+  const { strings } = model.data, box = model.boxes[number];
+  if (editable(box)) return make("p", { class: "quiet" }, strings.mayEdit);
+  if (box.kind === "constant") return make("p", { class: "quiet" }, strings.fixed);
+  const made = sourcesOf(model, number).filter((source) => editable(model.boxes[source]));
+  const named = made.slice(0, 6).flatMap((source, i) => [i ? ", " : " ",
+    make("button", { type: "button", class: "link", onclick: () => actions.select(source) }, model.boxes[source].symbol)]);
+  const rest = made.length > 6 ? fill(strings.more, { count: made.length - 6 }) : "";
+  return make("p", { class: "quiet" }, strings.computed, ...named, rest);
+}
+
+function sourcesOf(model, number) {
+  // the leaves and constants that a box is computed from
+  const found = [], seen = new Set([number]), waiting = [number];
+  while (waiting.length) {
+    for (const { source } of model.boxes[waiting.pop()].inputs || []) {
+      if (source === null || seen.has(source)) continue;
+      seen.add(source);
+      if (model.boxes[source].kind === "mapping") waiting.push(source);
+      else found.push(source);
+    }
+  }
+  return found.sort((a, b) => a - b);
 }
 
 function buttonsOf(model, number, actions) {
