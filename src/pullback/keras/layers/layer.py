@@ -139,8 +139,6 @@ class Layer(Recorded, Module):
         self.built = True
         if not self._trainable:
             self.trainable = False
-        if not self._trainable:
-            self.trainable = False
 
     # ------------------------------------------------------------------------------- what is inside
 
