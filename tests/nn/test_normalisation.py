@@ -29,6 +29,9 @@ CASES = [
     ("LayerNorm", (6,), {"elementwise_affine": False}, ROWS),
     ("GroupNorm", (3, 6), {}, IMAGES),
     ("GroupNorm", (2, 6), {"affine": False}, ROWS),
+    ("BatchNorm2d", (6,), {"bias": False}, IMAGES),
+    ("InstanceNorm2d", (6,), {"affine": True, "bias": False}, IMAGES),
+    ("GroupNorm", (3, 6), {"bias": False}, IMAGES),
     ("RMSNorm", (6,), {}, ROWS),
     ("RMSNorm", ((3, 2),), {"eps": 1e-2, "elementwise_affine": False}, IMAGES),
 ]

@@ -42,6 +42,7 @@ class _ByChannel(Module):
         affine: bool,
         track_running_stats: bool,
         dtype: Any,
+        bias: bool,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -58,7 +59,7 @@ class _ByChannel(Module):
         self.track_running_stats = track_running_stats
         dtype = default_dtype() if dtype is None else np.dtype(dtype)
         self.weight = Parameter(np.ones(self.num_features, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(self.num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(self.num_features, dtype)) if affine and bias else None
         self.running_mean = Buffer(np.zeros(self.num_features, dtype)) if track_running_stats else None
         self.running_var = Buffer(np.ones(self.num_features, dtype)) if track_running_stats else None
         self.num_batches_tracked = Buffer(np.int64(0)) if track_running_stats else None
@@ -73,8 +74,9 @@ class _ByChannel(Module):
     def reset_parameters(self) -> None:
         """Set the weight to 1, the bias to 0, and reset the running statistics."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             self.weight.assign_(1)
+        if self.bias is not None:
             self.bias.assign_(0)
 
     def _check(self, x: Any) -> None:
@@ -92,10 +94,11 @@ class _ByChannel(Module):
 
     def extra_repr(self) -> str:
         """The number of channels and the settings."""
-        return (
+        shown = (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
         )
+        return f"{shown}, bias=False" if self.affine and self.bias is None else shown
 
 
 class _BatchNorm(_ByChannel):
@@ -107,8 +110,10 @@ class _BatchNorm(_ByChannel):
         affine: bool = True,
         track_running_stats: bool = True,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def forward(self, x: Any) -> Any:
         """Normalise `x`: in training with the statistics of the batch, else with the running ones."""
@@ -173,8 +178,10 @@ class _InstanceNorm(_ByChannel):
         affine: bool = False,
         track_running_stats: bool = False,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def _behind(self, rank: int) -> int:
         return self.ranks[-1] - 2

@@ -17,7 +17,6 @@ from ..mappings import (
     leaky_relu,
     linear,
     log_sigmoid,
-    log_softmax,
     mish,
     one_hot,
     relu,
@@ -25,7 +24,6 @@ from ..mappings import (
     selu,
     sigmoid,
     silu,
-    softmax,
     softshrink,
     softsign,
     tanh,
@@ -90,7 +88,19 @@ from .losses import (
 )
 from .norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from .padding import pad
-from .pointwise import glu, gumbel_softmax, hardsigmoid, hardswish, logsigmoid, prelu, rrelu, softmin, softplus
+from .pointwise import (
+    glu,
+    gumbel_softmax,
+    hardsigmoid,
+    hardswish,
+    log_softmax,
+    logsigmoid,
+    prelu,
+    rrelu,
+    softmax,
+    softmin,
+    softplus,
+)
 from .unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from .upsampling import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 

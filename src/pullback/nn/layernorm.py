@@ -145,7 +145,14 @@ class GroupNorm(Module):
     bias: Parameter | None
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, dtype: Any = None
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
@@ -159,12 +166,13 @@ class GroupNorm(Module):
         self.affine = affine
         dtype = default_dtype() if dtype is None else np.dtype(dtype)
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
     def reset_parameters(self) -> None:
         """Set the weight to 1 and the bias to 0."""
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             self.weight.assign_(1)
+        if self.bias is not None:
             self.bias.assign_(0)
 
     def forward(self, x: Any) -> Any:
@@ -179,7 +187,8 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """The sizes and the settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        shown = f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{shown}, bias=False" if self.affine and self.bias is None else shown
 
 
 class LocalResponseNorm(Module):

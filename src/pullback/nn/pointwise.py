@@ -11,7 +11,19 @@ from .. import random
 from ..core.errors import DtypeError, ShapeError
 from ..core.spec import dtype_of, ndim_of, operand, shape_of
 
-__all__ = ["glu", "gumbel_softmax", "hardsigmoid", "hardswish", "logsigmoid", "prelu", "rrelu", "softmin", "softplus"]
+__all__ = [
+    "glu",
+    "gumbel_softmax",
+    "hardsigmoid",
+    "hardswish",
+    "log_softmax",
+    "logsigmoid",
+    "prelu",
+    "rrelu",
+    "softmax",
+    "softmin",
+    "softplus",
+]
 
 hardsigmoid = m.hard_sigmoid
 hardswish = m.hard_swish
@@ -83,6 +95,26 @@ def _numbers_along(shape: tuple[int, ...], dim: int) -> Any:
     """0, 1, 2, … along one axis, with axes of length 1 besides."""
     dim %= len(shape)
     return np.arange(shape[dim]).reshape(*(1,) * dim, shape[dim], *(1,) * (len(shape) - dim - 1))
+
+
+def softmax(x: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """Return e^x over its sum along `dim` (or `axis`): shares that add up to 1.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.softmax(pb.tensor([[0.0, 0.0], [0.0, 0.0]]), dim=1).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    return m.softmax(x, axis=dim if axis is None else axis)
+
+
+def log_softmax(x: Any, dim: int = -1, *, axis: int | None = None) -> Any:
+    """Return the logarithm of `softmax` along `dim` (or `axis`), without overflow.
+
+    >>> import pullback as pb
+    >>> pb.nn.functional.log_softmax(pb.tensor([1000.0, 0.0]), dim=0).tolist()
+    [0.0, -1000.0]
+    """
+    return m.log_softmax(x, axis=dim if axis is None else axis)
 
 
 def softmin(x: Any, dim: int = -1) -> Any:

@@ -57,9 +57,9 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}")
     input, target = operand(input), operand(target)
-    logits = classes_last("cross_entropy", input)
-    kind = dtype_of(target).kind
-    if kind in "iu" and weight is None and ignore_index is None and label_smoothing == 0:
+    kind = target.dtype.kind
+    logits = input if 0 < input.ndim <= 2 else classes_last("cross_entropy", input)
+    if kind in "iu" and weight is None and ignore_index is None and not label_smoothing:
         return labelled_cross_entropy(logits, target, reduction=reduction)
     if kind == "f" and shape_of(target) == shape_of(input):
         return _soft(logits, classes_last("cross_entropy", target), weight, reduction, label_smoothing)
