@@ -7,7 +7,7 @@ import pytest
 
 import pullback as pb
 from pullback.core import space
-from pullback.core.families import elementwise
+from pullback.core.families import elementwise, fused
 from pullback.core.mapping import BOTH, CATALOGUE, INPUTS, Mapping, unsupported
 from pullback.core.samples import Sample, fixed, real
 from pullback.core.spec import Spec
@@ -56,6 +56,11 @@ def make_lying():
     lying = Lying("exp", "elementwise", np.exp, differentiable=False, samples=real((-2, 2)))
     lying.spec = exp.spec
     return lying
+
+
+def tanh_with(kernel):
+    """The hyperbolic tangent with another kernel on the way back."""
+    return pb.tanh.replace(pullback=fused(pb.tanh.pullback.rule, kernel))
 
 
 BROKEN = {
@@ -111,6 +116,12 @@ BROKEN = {
     ],
     "subsets": [(multiply.replace(pullback=partial_doubled), "when all are asked for")],
     "uses": [(exp.replace(uses=INPUTS), ""), (multiply.replace(uses=exp.uses), "")],
+    "kernels": [
+        (tanh_with(lambda g, y, x, *, needs: (g * (1 - y * y) * (1 + 1e-15),)), "the rule gives"),
+        (tanh_with(lambda g, y, x, *, needs: (np.float64(g * (1 - y * y)),)), "the rule gives"),
+        (tanh_with(lambda g, y, x, *, needs: (g * (1 - y * y), None)), "the rule gives 1 cotangents, the kernel 2"),
+        (tanh_with(lambda g, y, x, *, needs: (None,)), "the kernel None"),
+    ],
     "vmap": [
         (sum_.replace(batch=lambda batched, xs, *, axis, keepdims: space.fold(xs[0], axis, keepdims)), ""),
         (exp.replace(batch=lambda batched, xs: pb.multiply(exp(xs[0]), 1.01)), "a loop gives"),
@@ -141,7 +152,7 @@ def test_a_wrong_mapping_breaks_the_law(law, number):
 
 @pytest.mark.parametrize("law", list(LAWS))
 def test_the_mappings_that_the_wrong_ones_are_made_from_keep_the_laws(law):
-    for mapping in (exp, multiply, softmax, sum_):
+    for mapping in (exp, multiply, softmax, sum_, pb.tanh):
         assert judge(Subject(mapping), LAWS[law]).status != "broken"
 
 

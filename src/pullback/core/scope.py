@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["enter", "leave", "present_scope"]
+__all__ = ["change_scope", "present_scope", "restore_scope"]
 
 Scope = tuple[Any, ...]
 
 _scope: ContextVar[Scope] = ContextVar("scope", default=())
 
+# The methods of the variable themselves: every call of every layer goes through all three.
 present_scope = _scope.get
 """Return the chain of modules whose `forward` is running."""
 
+change_scope = _scope.set
+"""Put another chain in its place; the token undoes it."""
 
-def enter(owner: Any) -> Token[Scope]:
-    """Add `owner` to the chain; the token undoes it."""
-    return _scope.set((*_scope.get(), owner))
-
-
-def leave(token: Token[Scope]) -> None:
-    """Undo the `enter` that gave the token."""
-    _scope.reset(token)
+restore_scope = _scope.reset
+"""Undo the `change_scope` that gave the token."""

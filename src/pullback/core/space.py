@@ -134,14 +134,18 @@ def fold(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     return _Furniture.sum(x, axis=axis, keepdims=keepdims)
 
 
-def own(g: Any, others: list[Any]) -> Any:
-    """Return the plain array `g` in memory that it shares with none of the `others`, copying it if need be."""
+def own(g: Any, taken: dict[int, Any]) -> Any:
+    """Return the plain array `g` in memory that is shared with nothing, copying it if need be.
+
+    `taken` holds, by their `id`, arrays that others have; what is returned is added.
+    """
     if g.__class__ is not np.ndarray:
         return g
     if g.ndim == 0:
         return g[()]
-    if g.base is not None or not g.flags.writeable or any(g is other for other in others):
-        return g.copy()
+    if g.base is not None or id(g) in taken or not g.flags.writeable:
+        g = g.copy()
+    taken[id(g)] = g
     return g
 
 

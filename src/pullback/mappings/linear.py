@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ShapeError
-from ..core.families import composite
+from ..core.families import composite, fused
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, result_dtype, shape_of
 from .arithmetic import add
@@ -20,16 +20,23 @@ __all__ = ["linear"]
 
 
 def _body(x: Any, weight: Any, *bias: Any) -> Any:
+    _check(x, weight, *bias)
     y = matmul(x, _permute_dims(weight, axes=(1, 0)))
     return add(y, bias[0]) if bias else y
 
 
 def _kernel(x: Any, weight: Any, *bias: Any) -> Any:
-    rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    y = rows.dot(weight.T)
-    if bias:
-        y = np.add(y, bias[0], out=y) if y.dtype == bias[0].dtype else y + bias[0]
-    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])
+    if not weight.ndim == 2 == x.ndim:
+        _check(x, weight, *bias)
+        y = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).dot(weight.T).reshape(*x.shape[:-1], weight.shape[0])
+    else:
+        y = x.dot(weight.T)
+    if not bias:
+        return y
+    (b,) = bias
+    if b.ndim != 1 or len(b) != len(weight):
+        _check(x, weight, b)
+    return np.add(y, b, y) if b.dtype is y.dtype else y + b
 
 
 def _pullback(g: Any, y: Any, x: Any, weight: Any, *bias: Any, needs: Any) -> list[Any]:
@@ -45,7 +52,30 @@ def _as_rows(x: Any) -> Any:
     return x if len(shape) == 2 else _reshape(x, shape=(math.prod(shape[:-1]), shape[-1]))
 
 
+def _pullback_kernel(g: Any, y: Any, x: Any, weight: Any, *bias: Any, needs: Any) -> tuple[Any, ...]:
+    rows = g
+    if g.ndim != 2:
+        lead = g.shape[:-1]
+        rows, x = g.reshape(math.prod(lead), g.shape[-1]), x.reshape(math.prod(lead), x.shape[-1])
+    to_x = rows.dot(weight) if needs[0] else None
+    if to_x is not None and rows is not g:
+        to_x = to_x.reshape(*lead, weight.shape[1])
+    to_weight = rows.T.dot(x) if needs[1] else None
+    if not bias:
+        return to_x, to_weight
+    return to_x, to_weight, np.add.reduce(rows, 0) if needs[2] else None
+
+
+def _check(x: Any, weight: Any, *bias: Any) -> None:
+    have, want = shape_of(x), shape_of(weight)
+    if len(want) != 2 or not have or have[-1] != want[1]:
+        raise ShapeError(f"linear: expected x (…, in) and weight (out, in), got x {have} and weight {want}")
+    if bias and shape_of(bias[0]) != want[:1]:
+        raise ShapeError(f"linear: expected bias of shape {want[:1]} for weight {want}, got {shape_of(bias[0])}")
+
+
 def _spec(x: Spec, weight: Spec, *bias: Spec) -> Spec:
+    _check(x, weight, *bias)
     return Spec((*x.shape[:-1], weight.shape[0]), result_dtype(x, weight, *bias))
 
 
@@ -54,7 +84,7 @@ _linear = composite(
     _body,
     _spec,
     kernel=_kernel,
-    pullback=_pullback,
+    pullback=fused(_pullback, _pullback_kernel),
     arguments=("x", "weight", "bias"),
     formula="{x} {weight}^T + {bias}",
     words="{x} times the transposed {weight}, plus {bias}",
@@ -81,11 +111,4 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     [11.0]
     """
     x = operand(x)
-    have, want = shape_of(x), shape_of(weight)
-    if len(want) != 2 or not have or have[-1] != want[1]:
-        raise ShapeError(f"linear: expected x (…, in) and weight (out, in), got x {have} and weight {want}")
-    if bias is None:
-        return _linear(x, weight)
-    if shape_of(bias) != want[:1]:
-        raise ShapeError(f"linear: expected bias of shape {want[:1]} for weight {want}, got {shape_of(bias)}")
-    return _linear(x, weight, bias)
+    return _linear(x, weight) if bias is None else _linear(x, weight, bias)

@@ -44,6 +44,7 @@ def _function(
     domain: tuple[float, float],
     special: dict[float, float],
     special_slope: dict[float, float] | None = None,
+    back: Callable[..., Any] | None = None,
 ) -> Mapping:
     """A function whose name, kernel, formula and ONNX operator all follow one pattern."""
     latex = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}.get(name, name)
@@ -53,6 +54,7 @@ def _function(
         evaluate,
         derivative,
         uses=uses,
+        back=back,
         formula=macro + "({x})",
         words=words,
         lower=name,
@@ -120,6 +122,16 @@ sinh = _function(
 cosh = _function(
     "cosh", np.cosh, lambda x, y: sinh(x), INPUTS, "the hyperbolic cosine of {x}", (-4, 4), {0.0: 1.0, -inf: inf}
 )
+
+
+def _tanh_back(g: Any, y: Any, x: Any, *, needs: Any) -> tuple[Any]:
+    slope = y * y
+    if not slope.ndim:
+        return (g * (1 - slope),)
+    np.subtract(1, slope, slope)
+    return (np.multiply(g, slope, slope),)
+
+
 tanh = _function(
     "tanh",
     np.tanh,
@@ -129,6 +141,7 @@ tanh = _function(
     (-4, 4),
     {-0.0: -0.0, inf: 1.0, -inf: -1.0, 1000.0: 1.0},
     {0.0: 1.0, inf: 0.0, 1000.0: 0.0},
+    _tanh_back,
 )
 asinh = _function(
     "asinh",

@@ -110,9 +110,10 @@ def _sgd_body(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximi
 
 
 def _sgd_kernel(p: Any, g: Any, lr: Any, step: Any, *, weight_decay: float, maximize: bool) -> Any:
-    g = ascent_or_decay_kernel(p, g, weight_decay, maximize)
+    if weight_decay or maximize:
+        g = ascent_or_decay_kernel(p, g, weight_decay, maximize)
     change = g * p.dtype.type(lr)
-    return np.subtract(p, change, out=change if p.ndim else None), step + 1
+    return np.subtract(p, change, change) if p.ndim else p - change, step + 1
 
 
 _sgd_update = declare_update(

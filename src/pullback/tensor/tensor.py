@@ -57,12 +57,19 @@ class Tensor(Operators):
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return _typed(self).shape
+        # Written out, as `dtype`: what asks for the shape is asked all the time.
+        payload = self._payload
+        if payload.__class__ is Cell:
+            return payload.read().shape  # type: ignore[no-any-return]  # a cell of a tensor holds an array
+        return payload.shape if self._owner is TAPE else self._owner.spec(self).shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the elements."""
-        return _typed(self).dtype
+        payload = self._payload
+        if payload.__class__ is Cell:
+            return payload.read().dtype  # type: ignore[no-any-return]  # a cell of a tensor holds an array
+        return payload.dtype if self._owner is TAPE else self._owner.spec(self).dtype
 
     @property
     def ndim(self) -> int:
@@ -382,7 +389,7 @@ def _grad_cell(x: Value) -> Cell | None:
     link = x._link
     if link is None and x._payload.__class__ is Cell:
         link = x._payload.resting
-    return link.grad if x._owner is TAPE and isinstance(link, Leaf | Node) else None
+    return link.grad if x._owner is TAPE and isinstance(link, Leaf | Node | Part) else None
 
 
 def _fitting(name: str, new: Any, spec: Spec) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import control, mappings  # noqa: F401  # control flow declares mappings too
 from ..core.mapping import CATALOGUE, Mapping
-from . import laws_batching, laws_derivative, laws_inputs, laws_value, laws_words
+from . import laws_batching, laws_derivative, laws_inputs, laws_kernels, laws_value, laws_words
 from .exemptions import EXEMPT
 from .law import Law, LawBroken, Outcome
 from .subject import Subject
@@ -35,6 +35,7 @@ LAWS: dict[str, Law] = {
         _law("second", laws_derivative.second),
         _law("subsets", laws_derivative.subsets),
         _law("uses", laws_derivative.uses),
+        _law("kernels", laws_kernels.kernels),
         _law("vmap", laws_batching.vmap_equals_loop),
         _law("traced", laws_batching.traced),
         _law("inputs", laws_inputs.inputs),

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..core import families, space
+from ..core.families import fused
 from ..core.mapping import Mapping, unsupported
 from ..core.spec import shape_of
 from ..transforms import vjp
 from .law import Law, NotApplicable
 from .laws_derivative import adjoint, derivative, second
+from .laws_kernels import kernels
 from .subject import Subject, arrays_of
 
 __all__ = ["Mutant", "MutationResult", "check_mutants", "mutants_of"]
@@ -29,6 +31,7 @@ KILLERS = (
     Law("adjoint", "", adjoint),
     Law("derivative", "", derivative),
     Law("second", "", second),
+    Law("kernels", "", kernels),
 )
 
 Change = Callable[[Any, Any], Any]
@@ -96,6 +99,8 @@ def check_mutants(subject: Subject) -> MutationResult:
 def mutants_of(subject: Subject) -> list[Mutant]:
     """Return the mutants of a mapping: each derivative, each pullback output and each pushforward, 1 % off and negated.
 
+    Of a pullback with a kernel, also the rule alone and the kernel alone.
+
     A derivative that is 0 everywhere cannot be scaled; it is moved by 0.01.
     """
     mapping = subject.mapping
@@ -121,6 +126,13 @@ def mutants_of(subject: Subject) -> list[Mutant]:
             if _has(mapping.pullback):
                 wrong = change_gradient(mapping.pullback)
                 found.append(Mutant(mapping, f"pullback to {name} {how}", {"pullback": wrong}))
+            if isinstance(mapping.pullback, fused):
+                rule, kernel = mapping.pullback.rule, mapping.pullback.kernel
+                for where, both_rules in (
+                    ("the rule", fused(change_gradient(rule), kernel)),
+                    ("the kernel", fused(rule, change_gradient(kernel))),
+                ):
+                    found.append(Mutant(mapping, f"pullback to {name} {how} in {where}", {"pullback": both_rules}))
             if _has(mapping.pushforward):
                 wrong = change_tangent(mapping.pushforward)
                 found.append(Mutant(mapping, f"pushforward from {name} {how}", {"pushforward": wrong}))

@@ -273,13 +273,12 @@ def _cotangent(g: Any, value: Any, index: int) -> Any:
 
 def _dense(gs: list[Any], xs: list[Any], taken: list[Any]) -> list[Any]:
     """Put zeros where a gradient is symbolic zero, and make sure that no two gradients share memory."""
-    seen = [settle(g) for g in taken]
+    seen = {id(g): g for g in map(settle, taken)}
     dense = []
     for g, x in zip(gs, xs, strict=True):
         if g is None:
             g = space.zeros(x)
         else:
             g = space.own(settle(g), seen)
-        seen.append(g)
         dense.append(present(g))
     return dense

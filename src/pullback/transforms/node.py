@@ -74,9 +74,12 @@ class Part:
 
     __slots__ = ("index", "node")
 
+    __slots__ = ("grad", "index", "node")
+
     def __init__(self, node: Node, index: int) -> None:
         self.node = node
         self.index = index
+        self.grad: Cell | None = None
 
     @property
     def serial(self) -> int:

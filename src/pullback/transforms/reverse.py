@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.cell import Cell
 from ..core.errors import DtypeError, GradientError, PullbackError
-from ..core.interpret import EVALUATE, Interpreter, escaped, establish, interpreting, levels
+from ..core.interpret import EVALUATE, Interpreter, current, escaped, establish, interpreting, levels
 from ..core.mapping import BOTH, Mapping
 from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of
@@ -329,10 +329,12 @@ establish(TAPE)
 
 def tape(top: Interpreter | None = None) -> Reverse:
     """Return the tape that is on the stack; raises GradientError where there is none."""
-    for level in levels(top):
+    level: Interpreter | None = current() if top is None else top
+    while level is not None:
         if level.key is TAPE:
             assert isinstance(level, Reverse)
             return level
+        level = level.below
     raise GradientError("tensors cannot be differentiated here: this code runs below the tape, on plain arrays")
 
 

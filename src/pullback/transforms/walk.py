@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core import space
 from ..core.errors import FreedGraphError, GradientError
-from ..core.interpret import current, interpreting
+from ..core.families import fused
+from ..core.interpret import EVALUATE, current, interpreting
 from ..core.mapping import Mapping
 from ..core.spec import Spec
 from ..core.value import Face, Value
@@ -39,6 +40,7 @@ def walk_back(
     found: dict[Leaf, Any] = {}
     fit = space.fit
     add = space.add
+    plain = current() is EVALUATE
     while heap:
         serial = -heappop(heap)
         node = targets.pop(serial)
@@ -64,6 +66,8 @@ def walk_back(
         if level is not None:
             inputs, output = _relink(level, node)
         rule = mapping.pullback
+        if plain and rule.__class__ is fused:
+            rule = rule.kernel
         static = node.static
         if mapping.outputs is not None:
             g = tuple(g)
@@ -82,7 +86,7 @@ def walk_back(
                 continue
             kind = gx.__class__
             if kind is _ndarray:
-                if gx.shape != x.shape or gx.dtype != x.dtype:
+                if gx.shape != x.shape or (gx.dtype is not x.dtype and gx.dtype != x.dtype):
                     gx = fit(gx, x)
             elif kind is not x.__class__ or isinstance(gx, Value):
                 gx = fit(gx, x)
