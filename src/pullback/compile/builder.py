@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.spec import Shape, spec_of
 from ..transforms.graph import Equation, Symbol
-from .access import Access, Array, Immediate, Operand
+from .access import Access, Array, Immediate, Operand, natural_strides
 from .program import Fold, Instruction, Point
 
 __all__ = ["Lowering"]
@@ -25,10 +25,12 @@ class Lowering:
         self.count = 0
         self.source: Equation | None = None
 
-    def array(self, shape: Shape, dtype: Any, role: str = "temporary", data: Any = None) -> Array:
-        """Return a new array."""
+    def array(
+        self, shape: Shape, dtype: Any, role: str = "temporary", data: Any = None, order: Sequence[int] = ()
+    ) -> Array:
+        """Return a new array, its axes in memory in `order`."""
         self.count += 1
-        return Array(self.count - 1, tuple(shape), np.dtype(dtype), role, data=data)
+        return Array(self.count - 1, tuple(shape), np.dtype(dtype), role, tuple(order), data)
 
     def operand(self, x: Any) -> Operand:
         """Return the operand for an input of an equation: its access, or a number."""
@@ -55,15 +57,15 @@ class Lowering:
         assert access.shape == symbol.spec.shape, (symbol, access)
         self.accesses[symbol.index] = access
 
-    def new(self, symbol: Symbol) -> Access:
+    def new(self, symbol: Symbol, order: Sequence[int] = ()) -> Access:
         """Return a new array for the value of a symbol."""
-        access = self.array(symbol.spec.shape, symbol.spec.dtype).whole()
+        access = self.array(symbol.spec.shape, symbol.spec.dtype, order=order).whole()
         self.define(symbol, access)
         return access
 
     def add(self, instruction: Instruction) -> None:
         """Add an instruction, unless it writes nothing."""
-        if not isinstance(instruction, Point) or math.prod(instruction.shape):
+        if not isinstance(instruction, Point) or 0 not in instruction.shape:
             self.instructions.append(instruction)
 
     def point(
@@ -103,6 +105,15 @@ class Lowering:
             self.copy(access, array.whole())
         array.role = "output"
         return array.whole()
+
+    def ordered(self, x: Access, order: Sequence[int]) -> Access:
+        """Return the same numbers without gaps with their axes in memory in this order, copied if need be."""
+        wanted = natural_strides(x.shape, order)
+        if all(n == 1 or s == t for n, s, t in zip(x.shape, x.strides, wanted, strict=True)):
+            return x
+        copy = self.array(x.shape, x.dtype, order=order).whole()
+        self.copy(x, copy)
+        return copy
 
     def copy(self, x: Operand, out: Access) -> None:
         """Add a copy into a part of an array."""

@@ -13,7 +13,7 @@ from .emit.scalars import emit_scalar
 from .emit.types import BOOL, PTR, Operand, Type, constant, type_of
 from .fuse import Group, rows_and_column
 from .nest import Loaded, Nest, Number, Place, Result, Source, Step, build_steps
-from .program import Product
+from .program import Convolve, Product
 
 __all__ = ["Epilogue", "epilogue_of"]
 
@@ -40,10 +40,10 @@ class Epilogue:
 def epilogue_of(group: Group, kept: set[Array]) -> Epilogue | None:
     """Return the epilogue of a product's group, or None where nothing stands behind the product."""
     product, *points = group.instructions
-    assert isinstance(product, Product)
+    assert isinstance(product, Product | Convolve)
     if not points:
         return None
-    rows, column = rows_and_column(product.out) or ((), 0)
+    rows, column = rows_and_column(group) or ((), 0)
     joined = [list(rows), [column]]
     shape = product.out.shape
     lengths = (int(np.prod([shape[a] for a in rows])), shape[column])

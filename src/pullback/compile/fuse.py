@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.spec import Shape
 from .access import Access, Array, Iota, Operand
-from .program import Call, Check, Fold, Instruction, Point, Product, Program, RowMove
+from .program import Call, Check, Convolve, Fold, Instruction, Point, Product, Program, RowMove
 
 __all__ = ["COSTLY", "Group", "grouped", "rows_and_column"]
 
@@ -109,9 +109,8 @@ class _Fusion:
                     raise AssertionError("a group of its own takes any instruction")
             return
         self._settle(chain)
-        kinds = {Product: "product", Call: "call", Check: "check", RowMove: "rows"}
-        shape = instruction.out.shape if isinstance(instruction, Product) else ()
-        self.groups.append(Group(kinds.get(type(instruction), "other"), shape))
+        shape = instruction.out.shape if isinstance(instruction, Product | Convolve) else ()
+        self.groups.append(Group(_KINDS[type(instruction)], shape))
         if isinstance(instruction, Call | Check):
             self.fallible = len(self.groups) - 1
         self._enter(len(self.groups) - 1, instruction)
@@ -193,6 +192,15 @@ class _Fusion:
             self.touched.setdefault(access.array, set()).add(at)
 
 
+_KINDS: dict[type[Instruction], str] = {
+    Product: "product",
+    Convolve: "product",
+    Call: "call",
+    Check: "check",
+    RowMove: "rows",
+}
+
+
 def _can_wait(instruction: Instruction) -> bool:
     """Whether it costs no more to compute something where it is used: cheap, and from one array of its size."""
     if not isinstance(instruction, Point) or instruction.name in COSTLY or instruction.out.array.pieces:
@@ -217,7 +225,8 @@ def _fitted(instruction: Point | Fold, group: Group, reader: bool) -> Point | Fo
     if group.kind not in ("nest", "product") or len(group.instructions) >= LARGEST:
         return None
     if group.kind == "product" and (
-        isinstance(instruction, Fold)
+        rows_and_column(group) is None
+        or isinstance(instruction, Fold)
         or math.prod(instruction.shape) != math.prod(group.shape)
         or any(isinstance(x, Iota) for x in instruction.operands)
     ):
@@ -382,12 +391,17 @@ def _rows_only(group: Group, axes: tuple[int, ...]) -> bool:
     )
 
 
-def rows_and_column(out: Access) -> tuple[tuple[int, ...], int] | None:
-    """Return the axes of rows and that of columns of a product's result, whose columns are consecutive."""
-    last, before = len(out.shape) - 1, len(out.shape) - 2
-    column = last if out.strides[last] == 1 or out.shape[last] == 1 else before
-    if out.strides[column] != 1 and out.shape[column] != 1:
+def rows_and_column(group: Group) -> tuple[tuple[int, ...], int] | None:
+    """Return the axes of rows and that of columns of what a product writes, whose columns are consecutive.
+
+    None where nothing can stand behind it.
+    """
+    product = group.instructions[0]
+    assert isinstance(product, Product | Convolve)
+    if isinstance(product, Convolve) and product.part == "weight":
         return None
+    out = product.out
+    column = 1 if isinstance(product, Convolve) else len(out.shape) - (2 if product.turned else 1)
     return tuple(a for a in range(len(out.shape)) if a != column), column
 
 
@@ -403,9 +417,8 @@ def _by_rows_and_columns(x: Access, axes: tuple[tuple[int, ...], int]) -> tuple[
 
 def _by_rows(instruction: Point | Fold, group: Group) -> bool:
     """Whether every access goes by the product's rows and columns."""
-    product = group.instructions[0]
-    assert isinstance(product, Product) and isinstance(instruction, Point)
-    axes = rows_and_column(product.out)
+    axes = rows_and_column(group)
+    assert isinstance(instruction, Point)
     return axes is not None and all(
         _by_rows_and_columns(x, axes) is not None
         for x in (*instruction.operands, instruction.out)

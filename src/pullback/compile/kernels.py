@@ -10,6 +10,8 @@ import numpy as np
 
 from .access import Access, Array
 from .emit.check import emit_check
+from .emit.convolve import emit_convolution, emit_convolution_input
+from .emit.convolve_weight import emit_convolution_weight
 from .emit.function import Module
 from .emit.loops import emit_nest, units_of
 from .emit.product import Batch, Product, emit_batched_product, emit_product
@@ -18,7 +20,7 @@ from .emit.types import DOUBLE, FLOAT
 from .epilogue import epilogue_of
 from .fuse import Group
 from .nest import analysed
-from .program import Call, Check, RowMove
+from .program import Call, Check, Convolve, RowMove
 from .program import Product as ProductInstruction
 
 __all__ = ["Kernel", "Place", "Workshop"]
@@ -91,6 +93,8 @@ class Workshop:
 
     def product(self, group: Group, kept: set[Array]) -> Kernel:
         instruction = group.instructions[0]
+        if isinstance(instruction, Convolve):
+            return self.convolution(group, instruction, kept)
         assert isinstance(instruction, ProductInstruction)
         c, a, b = _oriented(instruction)
         epilogue = epilogue_of(group, kept)
@@ -118,6 +122,23 @@ class Workshop:
                 if math.prod(lead) != 1
                 else emit_product(self.module, name, product, epilogue)
             )
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops)
+            self.made[key] = known
+        return replace(known, group=group, places=places, extra=extra)
+
+    def convolution(self, group: Group, instruction: Convolve, kept: set[Array]) -> Kernel:
+        epilogue = epilogue_of(group, kept)
+        key = ("convolution", instruction.part, instruction.settings, epilogue.key() if epilogue else None)
+        places = [Place(x.array, x.offset) for x in (instruction.out, instruction.a, instruction.b)]
+        extra = [Place(x.array, x.offset) for x in epilogue.nest.accesses] if epilogue else []
+        known = self.made.get(key)
+        if known is None:
+            name = f"convolution.{len(self.made)}"
+            if instruction.part == "weight":
+                made = emit_convolution_weight(self.module, name, instruction.settings)
+            else:
+                emit = emit_convolution if instruction.part == "forward" else emit_convolution_input
+                made = emit(self.module, name, instruction.settings, epilogue)
             known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops)
             self.made[key] = known
         return replace(known, group=group, places=places, extra=extra)
@@ -161,7 +182,7 @@ class Workshop:
 def _oriented(instruction: ProductInstruction) -> tuple[Access, Access, Access]:
     """Return C, A and B with the columns of C consecutive: Cᵀ = BᵀAᵀ where its rows are."""
     c, a, b = instruction.out, instruction.a, instruction.b
-    if c.strides[-1] == 1 or (c.shape[-1] == 1 and c.strides[-2] != 1):
+    if not instruction.turned:
         return c, a, b
     return _transposed(c), _transposed(b), _transposed(a)
 

@@ -11,6 +11,7 @@ from ..core.spec import result_dtype, spec_of
 from ..transforms.graph import Equation, Graph, Symbol
 from .access import Array
 from .builder import Lowering
+from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
 from .program import Program
@@ -33,8 +34,9 @@ def lowered(graph: Graph) -> Program:
         inputs.append(lowering.array(symbol.shape, symbol.dtype, "input"))
         lowering.define(symbol, inputs[-1].whole())
     reads: dict[Cell, Array] = {}
+    orders = weight_orders(equations)
     for cell, symbol in graph.reads.items():
-        reads[cell] = lowering.array(symbol.shape, symbol.dtype, "cell", cell)
+        reads[cell] = lowering.array(symbol.shape, symbol.dtype, "cell", cell, orders.get(symbol.index, ()))
         lowering.define(symbol, reads[cell].whole())
     same = _Duplicates(lowering)
     for equation in equations:

@@ -14,7 +14,7 @@ from ..core.spec import Shape
 from ..transforms.graph import Equation
 from .access import Access, Array, Operand
 
-__all__ = ["Call", "Check", "Fold", "Instruction", "Point", "Product", "Program", "RowMove"]
+__all__ = ["Call", "Check", "Convolve", "Fold", "Instruction", "Point", "Product", "Program", "RowMove"]
 
 
 @dataclass(eq=False)
@@ -77,6 +77,35 @@ class Fold(Instruction):
 class Product(Instruction):
     """Matrix products C = A·B of the last two axes, one for each index of the axes before them."""
 
+    a: Access
+    b: Access
+    out: Access
+
+    @property
+    def turned(self) -> bool:
+        """Whether Cᵀ = BᵀAᵀ is computed instead, because the columns of C are not consecutive but its rows are."""
+        c = self.out
+        return c.strides[-1] != 1 and not (c.shape[-1] == 1 and c.strides[-2] != 1)
+
+    @property
+    def reads(self) -> list[Access]:
+        return [self.a, self.b]
+
+    @property
+    def writes(self) -> list[Access]:
+        return [self.out]
+
+
+@dataclass(eq=False)
+class Convolve(Instruction):
+    """A convolution, or its gradient with respect to the input or the weights (`part`).
+
+    Images have their channels last in memory, weights (*kernel, inputs, outputs). `a` and `b` are x and the
+    weights; y and the weights; x and y.
+    """
+
+    part: str
+    settings: Any
     a: Access
     b: Access
     out: Access

@@ -6,15 +6,16 @@ The scalar operations of elementwise mappings are emitted by their own names and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.spec import Spec, result_dtype, spec_of
+from ..core.spec import Shape, Spec, result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
-from .access import Access, Immediate, Iota, viewed
+from .access import Access, Immediate, Iota, Operand, natural_strides, viewed
 from .builder import Lowering
+from .convolutions import CONVOLUTIONS
 from .program import Call, Check, Product, RowMove
 
 __all__ = ["CONDITIONS", "RULES", "Rule", "call", "point"]
@@ -34,10 +35,26 @@ def point(lowering: Lowering, equation: Equation) -> bool:
     specs = [spec_of(x) for x in equation.inputs]
     operands = [lowering.operand(x) for x in equation.inputs]
     (symbol,) = equation.outputs
-    out = lowering.new(symbol)
+    out = lowering.new(symbol, followed_order(operands, symbol.shape))
     name = str(equation.mapping.lower)
     lowering.point(name, out.shape, out.dtype, *operands, common=result_dtype(*specs), out=out, **equation.static)
     return True
+
+
+def followed_order(operands: Sequence[Operand], shape: Shape) -> tuple[int, ...]:
+    """Return the order in memory of the operand that a result of this shape follows: a cell's, or an unusual one."""
+    found: tuple[int, ...] = ()
+    for x in operands:
+        if isinstance(x, Access) and x.shape == shape:
+            order = tuple(sorted(range(len(shape)), key=lambda a: -x.strides[a] if shape[a] != 1 else 1))
+            if x.array.role == "cell":
+                return x.array.order if x == x.array.whole() else ()
+            dense = all(
+                n == 1 or s == t for n, s, t in zip(shape, x.strides, natural_strides(shape, order), strict=True)
+            )
+            if dense and not found and not x.contiguous:
+                found = order
+    return found
 
 
 def view(lowering: Lowering, equation: Equation) -> bool:
@@ -250,6 +267,7 @@ def _part(x: Any, *, index: tuple[Any, ...]) -> Any:
 
 
 RULES: dict[Any, Rule] = {
+    **CONVOLUTIONS,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -291,6 +309,7 @@ def _same_dtypes(equation: Equation) -> bool:
 
 CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     "matmul": _same_dtypes,
+    **dict.fromkeys(CONVOLUTIONS, _same_dtypes),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
     "gather": _by_rows,
     "scatter_add": _by_rows,

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.cell import Cell
 from .access import Access, Array
 from .fuse import Group
-from .program import Point, Product, Program
+from .program import Convolve, Point, Product, Program
 
 __all__ = ["Holding", "holdings"]
 
@@ -85,7 +85,7 @@ def _meet(group: Group, read: Array, written: Array) -> bool:
     for instruction in group.instructions:
         for access in instruction.reads:
             if access.array is read and (
-                isinstance(instruction, Product)
+                isinstance(instruction, Product | Convolve)
                 or (access.offset, _moving(access)) != (outs[0].offset, _moving(outs[0]))
             ):
                 return False

@@ -45,7 +45,7 @@ class Workers:
 
         Those that sleep are woken, for the next time.
         """
-        claimed = []
+        claimed: list[int] = []
         for number in range(1, self.threads):
             self._claim(self.block, number, self._answer_at)
             if not self._answer[0]:

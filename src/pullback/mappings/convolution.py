@@ -272,7 +272,7 @@ _convolution = bilinear(
     formula=r"{x} \star {weight}",
     words="{x} convolved with {weight}",
     flops=lambda x, weight, **static: 2 * math.prod(_spec(x, weight, **static).shape) * math.prod(weight.shape[1:]),
-    lower=STEPWISE,
+    lower="convolution",
     onnx="Conv",
     samples=fixed(lambda rng: _samples(rng, "x", "weight")),
 )
@@ -292,7 +292,7 @@ _convolution_input = bilinear(
     formula=r"{weight}^T \star {y}",
     words="{y} spread over the windows by {weight} (transposed convolution)",
     flops=lambda y, weight, **static: 2 * math.prod(y.shape) * math.prod(weight.shape[1:]),
-    lower=STEPWISE,
+    lower="convolution_input",
     onnx="ConvTranspose",
     samples=fixed(lambda rng: _samples(rng, "y", "weight")),
 )
@@ -312,7 +312,7 @@ _convolution_weight = bilinear(
     formula=r"{x} \star {y}",
     words="the products of {y} with the windows of {x}, added up over the examples and the windows",
     flops=lambda x, y, *, groups, kernel, **static: 2 * math.prod(y.shape) * x.shape[1] // groups * math.prod(kernel),
-    lower=STEPWISE,
+    lower="convolution_weight",
     onnx=unsupported("convolution_weight: it belongs to the way back, and training is not exported"),
     samples=fixed(lambda rng: _samples(rng, "x", "y")),
 )
