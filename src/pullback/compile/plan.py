@@ -9,8 +9,9 @@ from typing import Any
 
 from ..core.cell import Cell
 from .access import Array
+from .cache import object_code
 from .emit.function import Function, Module
-from .emit.machine import Code, Target, compile_text, host, load
+from .emit.machine import Code, Target, host, load
 from .emit.mode import flushing
 from .emit.sync import emit_barrier
 from .emit.types import I64, PTR, Operand, constant
@@ -60,16 +61,19 @@ class Plan:
     text: str
     target: Target
     code: Code | None = field(default=None, repr=False)
+    from_disk: bool = False
+    """Whether the code had been compiled before."""
 
     @property
     def writes_state(self) -> bool:
         """Whether a run changes cells; then denormal numbers count as zero in it."""
         return any(h.written is not None for h in self.holdings)
 
-    def load(self, object_code: bytes | None = None) -> None:
-        """Compile the text, unless its object code is given, and load it."""
+    def load(self) -> None:
+        """Compile the text, unless its object code is on disk, and load it."""
         if self.text:
-            self.code = load(object_code or compile_text(self.text, self.target), self.target)
+            code, self.from_disk = object_code(self.text, self.target)
+            self.code = load(code, self.target)
 
 
 def made(program: Program, target: Target | None = None) -> Plan:

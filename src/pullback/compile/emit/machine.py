@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.errors import PullbackError
 
-__all__ = ["Code", "Target", "compile_text", "host", "load", "narrowed"]
+__all__ = ["Code", "Target", "compile_text", "compiler_version", "host", "load", "narrowed"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,13 @@ def compile_text(text: str, target: Target, level: int = 2) -> bytes:
     module.verify()
     code: bytes = _target_machine(target, level).emit_object(module)
     return code
+
+
+def compiler_version() -> str:
+    """Return the version of the compiler, on which object code depends."""
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__}"
 
 
 def load(object_code: bytes, target: Target) -> Code:
