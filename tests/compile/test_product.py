@@ -1,6 +1,5 @@
 """Emitted matrix products against NumPy in double precision: all strides, splits, epilogues, each target."""
 
-import ctypes
 import itertools
 
 import numpy as np
@@ -11,59 +10,11 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 
 from pullback.compile.emit.function import Module
-from pullback.compile.emit.machine import compile_text, host, load, narrowed
+from pullback.compile.emit.machine import compile_text, narrowed
 from pullback.compile.emit.product import Batch, Product, emit_batched_product, emit_product
 from pullback.compile.emit.types import DOUBLE, FLOAT, Operand
 
 TARGETS = ["avx512", "avx2", "scalar"]
-GUARD = 37  # elements before and after each array that nothing may touch; odd, so that nothing is aligned
-
-
-class Guarded:
-    """An array in the middle of memory that is watched."""
-
-    def __init__(self, values: np.ndarray, dtype=np.float32, guard=GUARD):
-        self.whole = np.full(values.size + 2 * guard, 7.25, dtype)
-        self.array = self.whole[guard : guard + values.size]
-        self.array[:] = values.ravel()
-        self.guard = guard
-
-    @property
-    def address(self):
-        return self.array.ctypes.data
-
-    def untouched(self):
-        return (self.whole[: self.guard] == 7.25).all() and (self.whole[len(self.whole) - self.guard :] == 7.25).all()
-
-
-def runnable(kind):
-    target = narrowed(kind)
-    if target.vector_bits > host().vector_bits:
-        pytest.skip(f"this machine has no {kind}")
-    return target
-
-
-def compiled(kind, emit, *arguments):
-    """Return the kernel's record, and a function of (c, a, b, begin, end, table) that runs it on Guarded arrays."""
-    target = runnable(kind)
-    module = Module(target.vector_bits)
-    kernel = emit(module, "kernel", *arguments)
-    module.functions["kernel"].internal = False
-    code = load(compile_text(module.text(), target), target)
-    pointer, number = ctypes.c_void_p, ctypes.c_int64
-    function = code.function("kernel", pointer, pointer, pointer, number, number, pointer, pointer)
-
-    def run(c, a, b, begin=0, end=kernel.units, table=None):
-        space = np.zeros(kernel.workspace + 64 + 512, np.uint8)
-        start = -space.ctypes.data % 64
-        space[start + kernel.workspace :] = 0xA5
-        workspace = space.ctypes.data + start
-        function(c.address, a.address, b.address, begin, end, workspace, table.address if table else None)
-        assert (space[start + kernel.workspace :] == 0xA5).all(), "the kernel wrote beyond its workspace"
-        assert a.untouched() and b.untouched() and c.untouched()
-        assert code.object_code, "what keeps the loaded code alive"
-
-    return kernel, run
 
 
 @st.composite
@@ -104,10 +55,10 @@ def expected(p, a, b, c):
 @pytest.mark.parametrize("kind", TARGETS)
 @settings(max_examples=25, deadline=None)
 @given(product=products(), seed=st.integers(0, 1000), cut=st.floats(0, 1))
-def test_every_shape_and_stride(kind, product, seed, cut):
-    kernel, run = compiled(kind, emit_product, product)
+def test_every_shape_and_stride(emitted, kind, product, seed, cut):
+    kernel, run = emitted.compiled(kind, emit_product, product)
     a, b, old = random_operands(product, seed)
-    c, a, b = Guarded(old), Guarded(a), Guarded(b)
+    c, a, b = emitted.Guarded(old), emitted.Guarded(a), emitted.Guarded(b)
     run(c, a, b)
     wanted, bound = expected(product, a.array, b.array, old)
     rows = view(c.array, (product.rows, product.columns), (product.c_row, 1))
@@ -117,7 +68,7 @@ def test_every_shape_and_stride(kind, product, seed, cut):
     assert (c.array[between] == old[between]).all(), "the kernel wrote between C's rows"
 
     half = round(cut * kernel.units)
-    again = Guarded(old)
+    again = emitted.Guarded(old)
     run(again, a, b, 0, half)
     run(again, a, b, half, kernel.units)
     assert (again.array == c.array).all(), "splitting the work changed the result"
@@ -125,10 +76,10 @@ def test_every_shape_and_stride(kind, product, seed, cut):
 
 @settings(max_examples=20, deadline=None)
 @given(product=products(DOUBLE), seed=st.integers(0, 1000), kind=st.sampled_from(TARGETS))
-def test_double_precision(product, seed, kind):
-    _, run = compiled(kind, emit_product, product)
+def test_double_precision(emitted, product, seed, kind):
+    _, run = emitted.compiled(kind, emit_product, product)
     a, b, old = random_operands(product, seed, np.float64)
-    c, a, b = (Guarded(x, np.float64) for x in (old, a, b))
+    c, a, b = (emitted.Guarded(x, np.float64) for x in (old, a, b))
     run(c, a, b)
     wanted, bound = expected(product, a.array, b.array, old)
     assert (np.abs(view(c.array, wanted.shape, (product.c_row, 1)) - wanted) <= bound).all()
@@ -155,15 +106,15 @@ def long_epilogue(f, vector, row, column, lanes, table):
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("shape", [(13, 70, 20), (7, 3, 801), (64, 33, 784), (1, 200, 5), (200, 1, 70)])
 @pytest.mark.parametrize("turned", ["neither", "a", "b"])
-def test_the_epilogue_sees_each_finished_vector_once(kind, epilogue, accumulate, shape, turned):
+def test_the_epilogue_sees_each_finished_vector_once(emitted, kind, epilogue, accumulate, shape, turned):
     rows, columns, depth = shape
     left = (1, rows) if turned == "a" else (depth, 1)
     right = (1, depth) if turned == "b" else (columns, 1)
     product = Product(rows, columns, depth, *left, *right, columns, accumulate)
-    _, run = compiled(kind, emit_product, product, epilogue)
+    _, run = emitted.compiled(kind, emit_product, product, epilogue)
     a, b, old = random_operands(product, 3)
     bias = np.random.default_rng(4).standard_normal(columns).astype(np.float32)
-    c, a, b, table = Guarded(old), Guarded(a), Guarded(b), Guarded(bias)
+    c, a, b, table = emitted.Guarded(old), emitted.Guarded(a), emitted.Guarded(b), emitted.Guarded(bias)
     run(c, a, b, table=table)
     wanted, _ = expected(product, a.array, b.array, old)
     wanted = (wanted + bias) ** 2 + 1000 * np.arange(rows)[:, None]
@@ -174,16 +125,16 @@ def test_the_epilogue_sees_each_finished_vector_once(kind, epilogue, accumulate,
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_an_epilogue_that_stores_by_itself_leaves_c_alone(kind):
+def test_an_epilogue_that_stores_by_itself_leaves_c_alone(emitted, kind):
     def elsewhere(f, vector, row, column, lanes, table):
         f.store(f.neg(vector), f.at(table, f.plus(f.times(row, 70), column)), lanes)
         return None
 
     product = Product(13, 70, 20, 20, 1, 70, 1, 70)
-    kernel, run = compiled(kind, emit_product, product, elsewhere)
+    kernel, run = emitted.compiled(kind, emit_product, product, elsewhere)
     assert not kernel.needs_c
     a, b, old = random_operands(product, 5)
-    c, a, b, table = Guarded(old), Guarded(a), Guarded(b), Guarded(np.zeros(13 * 70))
+    c, a, b, table = emitted.Guarded(old), emitted.Guarded(a), emitted.Guarded(b), emitted.Guarded(np.zeros(13 * 70))
     run(c, a, b, table=table)
     assert (c.array == old).all()
     wanted, bound = expected(product, a.array, b.array, old)
@@ -193,7 +144,7 @@ def test_an_epilogue_that_stores_by_itself_leaves_c_alone(kind):
 
 @pytest.mark.parametrize("kind", TARGETS)
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_batch_with_broadcast_operands_and_any_split(kind, turned):
+def test_a_batch_with_broadcast_operands_and_any_split(emitted, kind, turned):
     rows, columns, depth, shape = 9, 21, 17, (3, 4)
     b = (1, depth) if turned else (columns, 1)
     product = Product(rows, columns, depth, depth * 4, 1, *b, columns)
@@ -206,14 +157,14 @@ def test_a_batch_with_broadcast_operands_and_any_split(kind, turned):
     def number_rows(f, vector, row, column, lanes, table) -> Operand:
         return f.add(vector, f.spread(f.value(FLOAT, f"uitofp i64 {row} to float"), vector.type.lanes))
 
-    kernel, run = compiled(kind, emit_batched_product, product, batch, number_rows)
+    kernel, run = emitted.compiled(kind, emit_batched_product, product, batch, number_rows)
     wanted = np.einsum("irjk,jck->ijrc" if turned else "irjk,jkc->ijrc", left.astype(float), right.astype(float))
     wanted = wanted + np.arange(12 * rows).reshape(3, 4, rows, 1)
-    a, right = Guarded(left), Guarded(right)
-    whole = Guarded(np.zeros(wanted.shape))
+    a, right = emitted.Guarded(left), emitted.Guarded(right)
+    whole = emitted.Guarded(np.zeros(wanted.shape))
     run(whole, a, right)
     np.testing.assert_allclose(whole.array.reshape(wanted.shape), wanted, atol=2e-5)
-    pieces = Guarded(np.zeros(wanted.shape))
+    pieces = emitted.Guarded(np.zeros(wanted.shape))
     edges = [0, 1, 1, kernel.units // 3, kernel.units // 2 + 1, kernel.units]
     for begin, end in itertools.pairwise(edges):
         run(pieces, a, right, begin, end)
@@ -221,13 +172,13 @@ def test_a_batch_with_broadcast_operands_and_any_split(kind, turned):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_nan_and_infinity_go_where_numpy_sends_them(kind):
+def test_nan_and_infinity_go_where_numpy_sends_them(emitted, kind):
     product = Product(13, 70, 20, 20, 1, 1, 20, 70)
     a, b, _ = random_operands(product, 7)
     a[5], a[47], b[200], b[333] = np.nan, np.inf, np.inf, np.nan
-    _, run = compiled(kind, emit_product, product)
-    c = Guarded(np.zeros(13 * 70))
-    run(c, Guarded(a), Guarded(b))
+    _, run = emitted.compiled(kind, emit_product, product)
+    c = emitted.Guarded(np.zeros(13 * 70))
+    run(c, emitted.Guarded(a), emitted.Guarded(b))
     with np.errstate(invalid="ignore"):
         wanted = a.reshape(13, 20) @ b.reshape(70, 20).T
     np.testing.assert_allclose(c.array.reshape(13, 70), wanted, rtol=1e-4, atol=1e-5)

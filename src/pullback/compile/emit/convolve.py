@@ -100,7 +100,8 @@ def emit_convolution_input(
     """Write the kernel `name(x, y, w, begin, end, workspace, table)` of the gradient with respect to the input.
 
     With strides the places of x fall into classes, each of which meets its own taps: each is a correlation of its own
-    with the weights turned over. To the epilogue a row is a place of x, counted through all images.
+    with the weights turned over. To the epilogue a row is a place of x, counted through all images. Positions beyond
+    the edges of y count as zeros, so a weight that is not finite makes NaN along the edges of x.
     """
     phases = [
         _phases(n, count, k, s, before, d)
