@@ -189,3 +189,21 @@ def test_by_name():
 def test_errors_say_what_was_expected(act, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         act()
+
+
+def test_a_metric_of_ones_own_that_lacks_its_figure_says_which_method():
+    from pullback.metrics.confusion import _FromCounts
+    from pullback.metrics.regression import _Errors
+
+    class Half(_FromCounts):
+        name = "half"
+
+    class Worst(_Errors):
+        name = "worst"
+
+    half, worst = Half(), Worst()
+    half.update(np.array([1, 0]), np.array([1, 1]))
+    with pytest.raises(NotImplementedError, match=r"Half must define _of\(self, right, answered, wanted\)"):
+        half.result()
+    with pytest.raises(NotImplementedError, match=r"Worst must define _of\(self, errors\)"):
+        worst.update(np.array([1.0]), np.array([2.0]))

@@ -129,6 +129,44 @@ def test_hooks_and_retain_grad():
         (x * x).backward()
 
 
+def test_hooks_and_retain_grad_on_one_of_several_results():
+    x = pb.tensor(np.array([[1.0, 2.0], [3.0, 4.0]]), requires_grad=True)
+    first, second = pb.unstack(x)
+    seen = []
+    remove = second.register_hook(lambda g: seen.append(g.tolist()))
+    first.register_hook(lambda g: g * 10)
+    second.retain_grad()
+    pb.sum(first * 2 + second * second).backward()
+    assert seen == [[6.0, 8.0]] and second.grad.tolist() == [6.0, 8.0] and first.grad is None
+    assert x.grad.tolist() == [[20.0, 20.0], [6.0, 8.0]]
+    remove()
+    x.grad = None
+    pb.sum(pb.unstack(x)[0]).backward()
+    assert seen == [[6.0, 8.0]] and x.grad.tolist() == [[1.0, 1.0], [0.0, 0.0]]
+
+
+def test_a_hook_on_the_single_result_of_a_mapping_that_may_have_several():
+    x = pb.tensor(np.array([[1.0, 2.0]]), requires_grad=True)
+    (row,) = pb.unstack(x)
+    row.register_hook(lambda g: g + 5)
+    row.retain_grad()
+    pb.sum(row * row).backward(retain_graph=True)
+    assert row.grad.tolist() == [7.0, 9.0] and x.grad.tolist() == [[7.0, 9.0]]
+    loss = pb.sum(row * row)
+    receipt = pb.explain(loss, x, index=(0, 1), lang="en")
+    assert receipt.gradient == 9.0 and receipt.agrees and row.grad.tolist() == [7.0, 9.0]  # explaining writes nothing
+    assert "(a hook)" in receipt.text()
+    assert pb.explain(loss, row, index=0).gradient == 7.0
+
+
+def test_hooks_on_parts_that_no_gradient_reaches_are_not_called():
+    x = pb.tensor(np.ones((2, 2)), requires_grad=True)
+    first, second = pb.unstack(x)
+    second.register_hook(lambda g: pytest.fail("nothing arrives here"))
+    pb.sum(first).backward()
+    assert x.grad.tolist() == [[1.0, 1.0], [0.0, 0.0]]
+
+
 def test_a_failing_way_back_names_the_forward_line_and_writes_nothing():
     x, w = pb.value(2.0), pb.value(3.0)
 

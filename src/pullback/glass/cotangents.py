@@ -8,7 +8,7 @@ from typing import Any
 from ..core import space
 from ..core.cell import Cell
 from ..core.interpret import interpreting
-from ..transforms.node import Leaf, Node
+from ..transforms.node import Leaf, Node, Part
 from ..transforms.reverse import tape
 from ..transforms.walk import walk_back
 from .history import History, Place, part_of
@@ -27,7 +27,7 @@ class Cotangents:
         self.replaced: dict[int, Any] = {}
         watched = [history.nodes.get(serial) or history.leaves[serial] for serial in wanted]
         hooks = [item.hooks for item in watched]
-        cells = [item.grad for item in history.nodes.values() if item.grad is not None]
+        cells = _cells(history)
         kept = [cell.value for cell in cells]
         try:
             for item in watched:
@@ -71,6 +71,12 @@ class Cotangents:
             return g
 
         return [first, *item.hooks, last]
+
+
+def _cells(history: History) -> list[Cell]:
+    """Return where `retain_grad` keeps gradients."""
+    links = [link for node in history.nodes.values() for link in node.links if link.__class__ is Part]
+    return [item.grad for item in (*history.nodes.values(), *links, history.root) if item.grad is not None]
 
 
 def _put_back(cells: list[Cell], kept: list[Any]) -> None:

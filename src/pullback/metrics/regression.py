@@ -32,7 +32,7 @@ class _Errors(Metric):
         return self.total / self.count if self.count else float("nan")
 
     def _of(self, errors: NDArray[np.float64]) -> float:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _of(self, errors): their sum")
 
 
 class MAE(_Errors):

@@ -72,8 +72,6 @@ class Node:
 class Part:
     """The link of one output of a mapping that has several."""
 
-    __slots__ = ("index", "node")
-
     __slots__ = ("grad", "index", "node")
 
     def __init__(self, node: Node, index: int) -> None:
