@@ -141,7 +141,9 @@ class _FromCounts(Metric):
         return np.diagonal(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
 
     def _of(self, right: Any, answered: Any, wanted: Any) -> NDArray[np.float64]:
-        raise NotImplementedError(f"{type(self).__name__} must define _of(self, right, answered, wanted): the figure of each class")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define _of(self, right, answered, wanted): the figure of each class"
+        )
 
     def _divided(self, a: Any, b: Any) -> NDArray[np.float64]:
         return np.where(b > 0, a / np.where(b > 0, b, 1), self.zero_division)
