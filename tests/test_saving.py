@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 import pullback as pb
 from pullback import nn, optim, saving
+from pullback.train.checkpoint import save_checkpoint
 
 
 @pytest.fixture
@@ -297,3 +298,17 @@ class TestNothingIsLost:
         with pytest.raises(ValueError):
             net.load_state_dict(pb.load(path))
         same(net.state_dict(), before)
+
+
+def test_a_checkpoints_file_is_checked_by_the_manifest_beside_it(tmp_path):
+    path = save_checkpoint(tmp_path, {"model": {"w": np.ones(3)}}, step=1)
+    file = path / "model.safetensors"
+    assert pb.load(file)["w"].tolist() == [1.0, 1.0, 1.0] and saving.load_metadata(file) == {}
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"damaged: its checksum is not the one in manifest\.json"):
+        pb.load(file)
+    file.rename(tmp_path / "alone.safetensors")
+    with pytest.warns(UserWarning, match=r"the checksum of this file is in the manifest\.json of its checkpoint"):
+        pb.load(tmp_path / "alone.safetensors")

@@ -26,7 +26,7 @@ from .transforms.reverse import TAPE
 
 __all__ = ["load", "load_metadata", "save"]
 
-_TREE, _CHECKSUM = "pullback.tree", "pullback.sha256"
+_TREE, _CHECKSUM, _MANIFEST = "pullback.tree", "pullback.sha256", "pullback.manifest"
 _SIZES = (8, 16, 32, 64)
 _DTYPES = {"bool": "BOOL"} | {f"{kind}int{n}": f"{kind.upper() or 'I'}{n}" for kind in ("", "u") for n in _SIZES}
 _DTYPES |= {"float16": "F16", "float32": "F32", "float64": "F64"}
@@ -57,9 +57,10 @@ def save(path: str | os.PathLike[str], contents: Any, metadata: dict[str, str] |
 def load(path: str | os.PathLike[str]) -> Any:
     """Read what `save` wrote, after checking that not a bit has changed: containers with tensors as leaves.
 
-    A safetensors file from another program gives a dict of tensors by name, with a warning, because it has
-    no checksum. Raises FileNotFoundError, and ValueError naming the file and the cause when it is damaged,
-    cut short or no safetensors file.
+    A file of a checkpoint is checked by the manifest beside it. A safetensors file from another program gives a dict
+    of tensors by name, with a warning, because it has no checksum; a checkpoint's without its manifest warns too.
+    Raises FileNotFoundError, and ValueError naming the file and the cause when it is damaged, cut short or no
+    safetensors file.
 
     >>> import pullback as pb, tempfile
     >>> path = tempfile.mkdtemp() + "/state.safetensors"
@@ -69,7 +70,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     (3, [1.0])
     """
     arrays, header = _read(Path(path))
-    if _CHECKSUM not in header:
+    if _MANIFEST in header:
+        _check_by_manifest(Path(path), header[_MANIFEST])
+    elif _CHECKSUM not in header:
         warnings.warn(
             f"{path}: this safetensors file was not written by pullback and has no checksum, so damage to its "
             f"numbers would go unnoticed. Saving it again with pullback.save adds one.",
@@ -82,17 +85,25 @@ def load(path: str | os.PathLike[str]) -> Any:
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the metadata that was given to `save`, after the same checks as `load`."""
     _, header = _read(Path(path))
-    return {name: text for name, text in header.items() if name not in (_TREE, _CHECKSUM)}
+    return {name: text for name, text in header.items() if name not in (_TREE, _CHECKSUM, _MANIFEST)}
 
 
-def encoded(contents: Any, metadata: dict[str, str] | None = None) -> list[bytes | memoryview]:
-    """The bytes of the file that `save` writes, in pieces: the header, and each array's own memory, uncopied."""
+def encoded(
+    contents: Any, metadata: dict[str, str] | None = None, *, manifest: str | None = None
+) -> list[bytes | memoryview]:
+    """The bytes of the file that `save` writes, in pieces: the header, and each array's own memory, uncopied.
+
+    ``manifest``: the name of a file beside it that will have the checksum; then it is not computed here.
+    """
     state_dict = getattr(contents, "state_dict", None)
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     tree = _plain(state_dict() if callable(state_dict) else contents, "", arrays)
     header = dict(_checked_metadata(metadata))
     header[_TREE] = json.dumps(tree, ensure_ascii=True, separators=(",", ":"))
-    header[_CHECKSUM] = _checksum(arrays, header)
+    if manifest is None:
+        header[_CHECKSUM] = _checksum(arrays, header)
+    else:
+        header[_MANIFEST] = manifest
     return _laid_out(arrays, header)
 
 
@@ -172,7 +183,7 @@ def _checked_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
     for name, text in (metadata or {}).items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise TypeError(f"save: metadata must be strings by name, got {name!r}: {text!r}")
-        if name in (_TREE, _CHECKSUM):
+        if name in (_TREE, _CHECKSUM, _MANIFEST):
             raise ValueError(f"save: the metadata name {name!r} is taken")
     return metadata or {}
 
@@ -200,6 +211,26 @@ def _checksum(arrays: dict[str, np.ndarray[Any, Any]], header: dict[str, str]) -
         digest.update(little.nbytes.to_bytes(8, "little"))
         digest.update(little.reshape(-1).view(np.uint8).data if little.size else b"")
     return digest.hexdigest()
+
+
+def _check_by_manifest(path: Path, name: str) -> None:
+    """Compare a file of a checkpoint with what the manifest beside it says; warn where it is not there."""
+    try:
+        found = json.loads((path.parent / Path(name).name).read_text(encoding="utf-8"))
+        wanted = found["files"][path.name]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        warnings.warn(
+            f"{path}: the checksum of this file is in the {name} of its checkpoint, which is not beside it, so damage "
+            f"to its numbers would go unnoticed. Saving it again with pullback.save adds one.",
+            stacklevel=3,
+        )
+        return
+    with open(path, "rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
+            raise FileError(
+                f"load: {path} is damaged: its checksum is not the one in {name}, so something changed after it was "
+                f"written. Nothing was loaded."
+            )
 
 
 def _laid_out(arrays: dict[str, np.ndarray[Any, Any]], metadata: dict[str, str]) -> list[bytes | memoryview]:

@@ -43,6 +43,7 @@ MANIFEST, VERSIONS = "manifest.json", "versions.json"
 NAME = re.compile(r"step-([0-9]{12,})")
 LARGEST_MANIFEST = 1 << 20
 CHUNK = 1 << 22
+SMALL_CHUNK = 1 << 20  # what is read stays in the processor's cache until it is hashed
 
 
 class CheckpointError(PullbackError, OSError, ValueError):
@@ -102,7 +103,7 @@ def save_checkpoint(
     if step < 0:
         raise ValueError(f"save_checkpoint: step expected 0 or more, got {step}")
     files: dict[str, list[bytes | memoryview]] = {
-        f"{name}.safetensors": encoded(content) for name, content in contents.items()
+        f"{name}.safetensors": encoded(content, manifest=MANIFEST) for name, content in contents.items()
     }
     files[VERSIONS] = [(json.dumps(versions(), indent=2) + "\n").encode()]
     path = folder / f"step-{step:012d}"
@@ -253,18 +254,19 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> tuple[int, str]:
 
 def _verified(path: Path, size: int, digest: str, keep: bool = True) -> bytearray:
     """The file's bytes (none of them without ``keep``), which are what the manifest says."""
-    content, found = bytearray(), hashlib.sha256()
-    length = 0
+    found, length = hashlib.sha256(), 0
     try:
         with open(path, "rb", buffering=0) as file:
             actual = os.fstat(file.fileno()).st_size
             if actual != size:
                 raise CheckpointError(f"{path} is damaged: expected {size} bytes, found {actual}; nothing was loaded.")
-            while chunk := file.read(CHUNK):
-                length += len(chunk)
-                found.update(chunk)
-                if keep:
-                    content += chunk
+            content = bytearray(size if keep else min(size, SMALL_CHUNK))
+            place = memoryview(content)
+            while count := file.readinto(place[length : length + SMALL_CHUNK] if keep else place):
+                found.update(place[length : length + count] if keep else place[:count])
+                length += count
+            length += len(file.read(1))
+            place.release()
     except CheckpointError:
         raise
     except OSError as error:
