@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..core.interpret import interpreting
@@ -44,9 +45,7 @@ class _Rewriter:
     def take(self, equation: Equation, is_native: Callable[[Equation], bool], source: Equation) -> None:
         """Add an equation, or what its body does."""
         inputs = tuple(self.known(x) for x in equation.inputs)
-        equation = Equation(
-            equation.mapping, inputs, equation.static, equation.outputs, equation.several, equation.constant
-        )
+        equation = replace(equation, inputs=inputs, origin=source.origin)
         body = equation.mapping.body
         if body is None or is_native(equation):
             self.rewritten.append(equation)

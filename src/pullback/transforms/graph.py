@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .batch import Batch
 from .forward import bare
 from .reverse import TAPE, Tape, no_grad, present
 
-__all__ = ["Equation", "Graph", "Recorder", "Symbol", "as_constants", "is_array", "peel", "signature"]
+__all__ = ["Equation", "Graph", "Origin", "Recorder", "Symbol", "as_constants", "is_array", "peel", "signature"]
 
 
 class Symbol:
@@ -47,6 +48,27 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where in the user's program an equation comes from: the code, and the modules that were running.
+
+    What is applied on the way back (`backward`) comes from where its forward mapping was applied.
+    """
+
+    code: CodeType
+    lasti: int
+    scope: tuple[Any, ...]
+    backward: bool
+
+    @property
+    def line(self) -> tuple[str, int]:
+        """File and line."""
+        for start, end, number in self.code.co_lines():
+            if start <= self.lasti < end and number is not None:
+                return self.code.co_filename, number
+        return self.code.co_filename, self.code.co_firstlineno
+
+
+@dataclass(frozen=True)
 class Equation:
     """One application of a mapping in a graph. Inputs are symbols or constants.
 
@@ -60,6 +82,7 @@ class Equation:
     outputs: tuple[Symbol, ...]
     several: bool
     constant: bool = False
+    origin: Origin | None = None
 
     def __str__(self) -> str:
         outs = ", ".join(map(repr, self.outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +14,14 @@ from ..core.cell import Cell, storing
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, Interpreter, escaped, interpreting, levels
 from ..core.mapping import Mapping
+from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
 from .arguments import array_leaf
-from .graph import Equation, Graph, Recorder, Symbol, is_array, peel, signature
+from .graph import Equation, Graph, Origin, Recorder, Symbol, is_array, peel, signature
 from .node import Leaf, Node, Part
-from .reverse import TAPE, Reverse, Tape
+from .reverse import TAPE, Reverse, Tape, _is_ours
+from .walk import walk_back
 
 __all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "finish", "trace"]
 
@@ -95,7 +98,8 @@ class Trace(Recorder):
         constant = self.constant > 0 or any(
             isinstance(level, Reverse) and not level.recording for level in levels()
         )
-        self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several, constant))
+        origin = _origin()
+        self.equations.append(Equation(mapping, tuple(inputs), static, outputs, several, constant, origin))
 
     def _apply_to_numbers(
         self, mapping: Mapping, inputs: Sequence[Any], specs: Sequence[Spec], static: dict[str, Any]
@@ -140,6 +144,18 @@ class Trace(Recorder):
                 f"{spec_of(value)}; a replay would need another recording each time"
             )
         self.writes[cell] = value
+
+
+def _origin() -> Origin:
+    """Return the line of the user's program that the mapping being recorded comes from."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
+        if frame.f_code is walk_back.__code__:
+            node = frame.f_locals.get("node")
+            if isinstance(node, Node):
+                return Origin(node.code, node.lasti, node.scope, True)
+        frame = frame.f_back
+    return Origin(frame.f_code, frame.f_lasti, present_scope(), False)
 
 
 class Traced:
