@@ -5,8 +5,10 @@ import string
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import pullback.cli
+from pullback.cli import main
 from pullback.cli.words import CATALOGUES
 from pullback.glass.language import locale_language
 from pullback.train.progress import ENGLISH
@@ -50,3 +52,23 @@ def test_every_entry_is_used_and_every_use_has_an_entry():
 )
 def test_the_locale_chooses(environment, language):
     assert locale_language(environment) == language
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--help --lang zh", "--lang zh --help", "--lang=zh explain --help", "explain --help --lang zh",
+     "explain --lang zh --help", "graph --help --lang=zh", "train --help --lang zh"],
+)  # fmt: skip
+def test_help_is_in_the_language_that_is_asked_for_wherever_it_is_asked(words, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    shown = CliRunner().invoke(main, words.split())
+    assert shown.exit_code == 0 and shown.output.startswith("用法："), shown.output
+    command = words.split()[0] if not words.startswith("-") else "main"
+    assert CATALOGUES["zh"][f"help.{'explain' if 'explain' in words else command}"].split("\n")[0][:20] in shown.output
+
+
+def test_the_command_s_own_language_goes_before_that_of_the_group(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    both = ["--lang", "zh", "explain", "x * 2", "--at", "x=1"]
+    assert "已检验" in CliRunner().invoke(main, both).output
+    assert "Checked" in CliRunner().invoke(main, [*both, "--lang", "en"]).output

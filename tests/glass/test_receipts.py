@@ -533,3 +533,32 @@ def test_nothing_is_decided_by_the_name_of_a_mapping(monkeypatch):
     for i, mapping in enumerate(names):
         monkeypatch.setattr(mapping, "name", f"mapping{i}")
     assert told() == before
+
+
+def test_a_grad_that_a_finished_way_back_left_alone_is_not_called_not_computed_yet():
+    x = pb.value(1.5)
+    loss = pb.floor(x) * 2.0
+    loss.backward(retain_graph=True)
+    assert x.grad is None
+    said = pb.explain(loss, x, lang="en").text()
+    assert "x.grad at present: None (no backward pass has run, or none brought anything here" in said
+    assert "not computed yet" not in said
+    y = pb.value(1.5)
+    assert "None (not computed yet, which is not 0)" in pb.explain(y * 2.0, y, lang="en").text()
+    carried = pb.graph(loss, names={"x": x}, lang="en").to_dict()["receipts"]
+    assert "grad at present" not in "".join(text for of in carried.values() for text in of.values())
+
+
+def test_the_loss_has_its_name_where_nothing_reaches_it_too():
+    w, v = pb.value(2.0), pb.value(3.0)
+    energy = w.detach() * v
+    assert pb.explain(energy, w, lang="en").text().startswith("∂energy/∂w: there is no gradient")
+
+    def cost():
+        with pb.no_grad():
+            return w * v
+
+    assert pb.explain(cost, w, lang="en").text().startswith("∂cost/∂w: there is no gradient")
+    with pb.keep_values(), pb.no_grad():
+        price = w * v  # a number, with no link of its own
+    assert pb.explain(price, w, lang="en").text().startswith("∂price/∂w: there is no gradient")

@@ -12,7 +12,7 @@ import click
 from ..train.runs import package_version
 from .explain import explain
 from .graph import graph
-from .options import BadInput, Group, language
+from .options import BadInput, Group, language, language_option
 from .train import train
 from .words import words_of
 
@@ -46,7 +46,8 @@ class Main(Group):
 
 @click.group(cls=Main, help="help.main")
 @click.version_option(package_version(), prog_name="pullback", help="help.version")
-def main() -> None:
+@language_option
+def main(lang: str) -> None:
     """The command line of pullback."""
 
 

@@ -39,8 +39,7 @@ def language_option(function: Any) -> Any:
     """The option `--lang`, which is read before all others."""
 
     def choose(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
-        chosen = value or locale_language()
-        context.meta[_CHOSEN] = chosen
+        context.meta[_CHOSEN] = chosen = value or language(context)
         return chosen
 
     return option("--lang", type=click.Choice(list(CATALOGUES)), is_eager=True, callback=choose)(function)
@@ -48,6 +47,14 @@ def language_option(function: Any) -> Any:
 
 class _Translating(click.Command):
     """Help is declared by the catalogue's key and looked up when it is shown."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look for the language first, wherever it stands: `--help --lang zh` is to be in Chinese."""
+        for option, value in zip(args, [*args[1:], ""], strict=True):
+            chosen = option.removeprefix("--lang=") if option.startswith("--lang=") else value
+            if (option == "--lang" or option.startswith("--lang=")) and chosen in CATALOGUES:
+                ctx.meta[_CHOSEN] = chosen
+        return super().parse_args(ctx, args)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         key, self.help = self.help, words_of(language())[self.help or ""]

@@ -13,7 +13,7 @@ from .language import text
 from .receipt import Check, Group, Local, Origin, Quantity, Receipt, Row, Step
 from .typed import is_typed
 
-__all__ = ["jump_of", "meaning", "place", "render", "rounding_shows", "shaped"]
+__all__ = ["jump_of", "meaning", "place", "render", "rounding_shows", "shaped", "unwritten"]
 
 MOST_ROWS = 8
 FOLD_FROM = 12
@@ -75,7 +75,7 @@ class _Text:
         if r.gradient is not None:
             if math.isfinite(r.gradient):
                 yield from self.wrapped("  " + meaning(r, self.lang))
-            held = shown_number(r.grad) if r.grad is not None else self.say("grad.none")
+            held = shown_number(r.grad) if r.grad is not None else self.say(unwritten(r))
             if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield "  " + self.say("grad", name=r.wrt.name, held=held)
 
@@ -316,6 +316,11 @@ def meaning(receipt: Receipt, lang: str) -> str:
     size = shown_number(abs(r.gradient))
     times = text("receipt.text.meaning.once" if size == "1" else "receipt.text.meaning.times", lang, size=size)
     return text(f"receipt.text.meaning.{kind}", lang, **names, times=times)
+
+
+def unwritten(receipt: Receipt) -> str:
+    """Return what there is to say of a `.grad` that is None: a gradient of 0 need not be written by `backward()`."""
+    return "grad.nothing" if receipt.gradient == 0 else "grad.none"
 
 
 def jump_of(check: Check) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ class Receipts:
             raise KeyError(part)
         loss = self.values[self.diagram.root][0]
         wrt = self.values[number][part]
-        return Explanation(loss, wrt, index, self.history, self.names, None, self.lang, True).receipt(None, None)
+        receipt = Explanation(loss, wrt, index, self.history, self.names, None, self.lang, True).receipt(None, None)
+        return dataclasses.replace(receipt, grad=receipt.gradient)  # what `.grad` held does not last
 
     def carried(self) -> dict[int, dict[str, str]]:
         """Return receipts as text: by the number of the box, then by the element, that of the largest gradient first.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from .account import jump_of, meaning, place, rounding_shows, shaped
+from .account import jump_of, meaning, place, rounding_shows, shaped, unwritten
 from .columns import shown_number, signed
 from .formula import Formula, to_mathml, to_unicode
 from .language import language, text
@@ -103,7 +103,7 @@ class _Sheet:
         if r.gradient is not None:
             if math.isfinite(r.gradient):
                 yield f'<p class="meaning">{escape(meaning(r, self.lang))}</p>'
-            held = shown_number(r.grad) if r.grad is not None else text("receipt.text.grad.none", self.lang)
+            held = shown_number(r.grad) if r.grad is not None else self.say(unwritten(r))
             if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield f'<p class="facts">{self.say("grad", name=r.wrt.name, held=held)}</p>'
 

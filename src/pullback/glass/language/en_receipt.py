@@ -118,6 +118,9 @@ STRINGS: dict[str, str] = {
     ),
     "receipt.text.grad": "{name}.grad at present: {held}",
     "receipt.text.grad.none": "None (not computed yet, which is not 0)",
+    "receipt.text.grad.nothing": (
+        "None (no backward pass has run, or none brought anything here: then nothing is written)"
+    ),
     "receipt.text.reason": "Why: {code} – {words}",
     "receipt.text.causes": "  met on the way: {met}",
     "receipt.text.array": "The whole array {name}: {shape}",

@@ -88,6 +88,7 @@ STRINGS: dict[str, str] = {
     "receipt.text.meaning.jump": "{loss} 在此从 {below} 跳到 {above}；梯度只反映跳跃两旁的斜率，看不到跳跃本身",
     "receipt.text.grad": "{name}.grad 目前为：{held}",
     "receipt.text.grad.none": "None（尚未计算，不等于 0）",
+    "receipt.text.grad.nothing": "None（没有运行过反向传播，或没有梯度传到这里：那样就不写入）",
     "receipt.text.reason": "原因：{code}——{words}",
     "receipt.text.causes": "  途中遇到：{met}",
     "receipt.text.array": "整个数组 {name}：{shape}",
