@@ -145,6 +145,9 @@ class TestRefusals:
             F.nll_loss(LOGITS, labels)
         with pytest.raises(IndexError, match=f"label {wrong} at index"):
             F.cross_entropy(LOGITS, labels, label_smoothing=0.1)
+        if wrong == -100:
+            with pytest.raises(IndexError, match="with ignore_index=-100"):
+                F.cross_entropy(LOGITS, labels)
 
     def test_labels_that_start_at_one_get_a_hint(self):
         with pytest.raises(IndexError, match="do the labels start at 1"):

@@ -37,6 +37,8 @@ def check_labels(labels: Any, classes: int) -> Any:
         where = np.argwhere((labels < 0) | (labels >= classes))[0]
         wrong = int(labels[tuple(where)])
         hint = " (do the labels start at 1?)" if wrong == classes else ""
+        if wrong == -100:
+            hint = ". Labels of -100, which PyTorch leaves out unasked, are left out with ignore_index=-100"
         place = f" at index {tuple(where.tolist())}" if labels.ndim else ""
         raise IndexError(
             f"label {wrong}{place} is out of range: with {classes} classes the labels are 0, …, {classes - 1}{hint}"

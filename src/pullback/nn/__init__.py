@@ -1,7 +1,10 @@
 """Layers, losses and starting values, under PyTorch's names."""
 
+from typing import NoReturn
+
 from . import functional, init
 from . import toolbox as utils
+from .absent import LAYERS, refusal
 from .activation import *
 from .attention import *
 from .batchnorm import *
@@ -64,3 +67,8 @@ from .transformer import *
 from .unpooling import *
 from .upsampling import *
 from .vector import *
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.nn", name, LAYERS)

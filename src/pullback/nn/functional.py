@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import mappings as m
 from ..core.errors import ShapeError
@@ -48,6 +48,7 @@ from ..mappings.pool import (
     max_pool2d,
     max_pool3d,
 )
+from .absent import FUNCTIONS, refusal
 from .attention import scaled_dot_product_attention
 from .bilinear import bilinear
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
@@ -258,3 +259,8 @@ def unflatten(x: Any, dim: int, unflattened_size: Any) -> Any:
     if any(n < 0 for n in lengths) or math.prod(lengths) != shape[dim]:
         raise ShapeError(f"unflatten: axis {dim} of x {shape} cannot be parted into {tuple(unflattened_size)}")
     return m.reshape(x, (*shape[:dim], *lengths, *shape[dim + 1 :]))
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.nn.functional", name, FUNCTIONS)

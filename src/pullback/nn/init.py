@@ -7,6 +7,7 @@ is out·|kernel|.
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from .. import random
 from ..core.errors import ShapeError
 from ..tensor import Tensor
 from ..transforms.backward import numbers_of
+from .absent import STARTS, refusal
 
 __all__ = [
     "calculate_gain",
@@ -192,3 +194,8 @@ def _he(where: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> f
         raise ValueError(f"{where}: expected mode 'fan_in' or 'fan_out', got {mode!r}")
     fan = _fans(where, tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.nn.init", name, STARTS)

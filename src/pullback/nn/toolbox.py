@@ -1,7 +1,9 @@
 """What PyTorch has under `nn.utils`: the same names at the same places, `nn.utils.clip_grad_norm_` and so on."""
 
 from types import SimpleNamespace
+from typing import NoReturn
 
+from .absent import TOOLS, refusal
 from .clipping import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .packed import (
     PackedSequence,
@@ -53,3 +55,8 @@ parametrize = SimpleNamespace(
     remove_parametrizations=remove_parametrizations,
 )
 stateless = SimpleNamespace(functional_call=functional_call)
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.nn.utils", name, TOOLS)

@@ -1,7 +1,11 @@
 """Optimisers and learning-rate schedules, under PyTorch's names."""
 
+from typing import NoReturn
+
+from ..nn.absent import refusal
 from ..nn.clipping import *
 from . import lr_scheduler, swa_utils
+from .absent import OPTIMISERS
 from .adam import *
 from .adam_relatives import *
 from .adaptive import *
@@ -16,3 +20,8 @@ from .schedule_combined import *
 from .schedule_shapes import *
 from .sgd import *
 from .sign import *
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.optim", name, OPTIMISERS)

@@ -1,5 +1,9 @@
 """The schedules under PyTorch's path: `from pullback.optim.lr_scheduler import StepLR`."""
 
+from typing import NoReturn
+
+from ..nn.absent import refusal
+from .absent import SCHEDULES
 from .plateau import ReduceLROnPlateau
 from .schedule import CosineAnnealingLR, ExponentialLR, LambdaLR, LinearWarmup, StepLR
 from .schedule import Schedule as LRScheduler
@@ -34,3 +38,8 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    """Say what to use instead of a name that PyTorch has here."""
+    raise refusal("pullback.optim.lr_scheduler", name, SCHEDULES)
