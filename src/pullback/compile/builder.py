@@ -12,7 +12,7 @@ from ..transforms.graph import Equation, Symbol
 from .access import Access, Array, Immediate, Operand, natural_strides
 from .program import Fold, Instruction, Point
 
-__all__ = ["Lowering"]
+__all__ = ["Lowering", "followed_order"]
 
 
 class Lowering:
@@ -24,6 +24,8 @@ class Lowering:
         self.constants: list[Array] = []
         self.count = 0
         self.source: Equation | None = None
+        self.chosen_from: dict[Array, tuple[Access, dict[str, Any]]] = {}
+        """For an array of choices within windows: from what, and with which windows, they were made."""
 
     def array(
         self, shape: Shape, dtype: Any, role: str = "temporary", data: Any = None, order: Sequence[int] = ()
@@ -118,3 +120,19 @@ class Lowering:
     def copy(self, x: Operand, out: Access) -> None:
         """Add a copy into a part of an array."""
         self.point("copy", out.shape, out.dtype, x, common=out.dtype, out=out)
+
+
+def followed_order(operands: Sequence[Operand], shape: Shape) -> tuple[int, ...]:
+    """Return the order in memory of the operand that a result of this shape follows: a cell's, or an unusual one."""
+    found: tuple[int, ...] = ()
+    for x in operands:
+        if isinstance(x, Access) and x.shape == shape:
+            order = tuple(sorted(range(len(shape)), key=lambda a: -x.strides[a] if shape[a] != 1 else 1))
+            if x.array.role == "cell":
+                return x.array.order if x == x.array.whole() else ()
+            dense = all(
+                n == 1 or s == t for n, s, t in zip(shape, x.strides, natural_strides(shape, order), strict=True)
+            )
+            if dense and not found and not x.contiguous:
+                found = order
+    return found

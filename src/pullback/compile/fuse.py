@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.spec import Shape
 from .access import Access, Array, Iota, Operand
-from .program import Call, Check, Convolve, Fold, Instruction, Point, Product, Program, RowMove
+from .program import Call, Check, Convolve, Fold, Instruction, Point, Product, Program, RowMove, Special
 
 __all__ = ["COSTLY", "Group", "grouped", "rows_and_column"]
 
@@ -198,6 +198,7 @@ _KINDS: dict[type[Instruction], str] = {
     Call: "call",
     Check: "check",
     RowMove: "rows",
+    Special: "special",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +15,21 @@ from .emit.convolve import emit_convolution, emit_convolution_input
 from .emit.convolve_weight import emit_convolution_weight
 from .emit.function import Module
 from .emit.loops import emit_nest, units_of
+from .emit.pooling import (
+    emit_average_pool,
+    emit_average_pool_back,
+    emit_max_choice,
+    emit_max_pool,
+    emit_max_pool_back,
+    emit_window_place,
+)
 from .emit.product import Batch, Product, emit_batched_product, emit_product
 from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
 from .emit.types import DOUBLE, FLOAT
 from .epilogue import epilogue_of
 from .fuse import Group
 from .nest import analysed
-from .program import Call, Check, Convolve, RowMove
+from .program import Call, Check, Convolve, RowMove, Special
 from .program import Product as ProductInstruction
 
 __all__ = ["Kernel", "Place", "Workshop"]
@@ -143,6 +152,19 @@ class Workshop:
             self.made[key] = known
         return replace(known, group=group, places=places, extra=extra)
 
+    def special(self, group: Group, kept: set[Array]) -> Kernel:
+        instruction = group.instructions[0]
+        assert isinstance(instruction, Special)
+        key = (instruction.kind, instruction.settings)
+        places = [Place(x.array, x.offset) for x in (*instruction.outs, *instruction.ins)]
+        known = self.made.get(key)
+        if known is None:
+            name = f"{instruction.kind}.{len(self.made)}"
+            units = EMITTERS[instruction.kind](self.module, name, *instruction.settings)
+            flops = max(math.prod(x.shape) for x in (*instruction.outs, *instruction.ins))
+            known = self.made[key] = Kernel(name, group, places, [], units, 0, flops)
+        return replace(known, group=group, places=places)
+
     def check(self, group: Group, kept: set[Array]) -> Kernel:
         instruction = group.instructions[0]
         assert isinstance(instruction, Check)
@@ -193,10 +215,21 @@ def _transposed(x: Access) -> Access:
     )
 
 
+EMITTERS: dict[str, Callable[..., int]] = {
+    "max_pool": emit_max_pool,
+    "max_choice": emit_max_choice,
+    "max_pool_back": emit_max_pool_back,
+    "window_place": emit_window_place,
+    "avg_pool": emit_average_pool,
+    "avg_pool_back": emit_average_pool_back,
+}
+"""What writes the kernel of each kind of `Special`, and returns its units of work."""
+
 _MAKERS: dict[str, Any] = {
     "nest": Workshop.nest,
     "product": Workshop.product,
     "check": Workshop.check,
     "rows": Workshop.rows,
+    "special": Workshop.special,
     "call": Workshop.evaluation,
 }

@@ -14,7 +14,7 @@ from .builder import Lowering
 from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
-from .program import Program
+from .program import Call, Check, Instruction, Program
 from .rules import CONDITIONS, RULES, Rule, call, point
 
 __all__ = ["lowered"]
@@ -55,7 +55,20 @@ def lowered(graph: Graph) -> Program:
 
     outputs = [handed_back(x) for x in graph.outputs]
     writes = {cell: handed_back(x) for cell, x in graph.writes.items()}
-    return Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
+    program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
+    program.instructions = _living(program)
+    return program
+
+
+def _living(program: Program) -> list[Instruction]:
+    """Return the instructions without those whose results nobody reads."""
+    needed = {access.array for access in program.results()}
+    kept: list[Instruction] = []
+    for instruction in reversed(program.instructions):
+        if isinstance(instruction, Check | Call) or any(x.array in needed for x in instruction.writes):
+            kept.append(instruction)
+            needed.update(x.array for x in instruction.reads)
+    return kept[::-1]
 
 
 class _Duplicates:

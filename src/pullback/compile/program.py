@@ -14,7 +14,7 @@ from ..core.spec import Shape
 from ..transforms.graph import Equation
 from .access import Access, Array, Operand
 
-__all__ = ["Call", "Check", "Convolve", "Fold", "Instruction", "Point", "Product", "Program", "RowMove"]
+__all__ = ["Call", "Check", "Convolve", "Fold", "Instruction", "Point", "Product", "Program", "RowMove", "Special"]
 
 
 @dataclass(eq=False)
@@ -117,6 +117,24 @@ class Convolve(Instruction):
     @property
     def writes(self) -> list[Access]:
         return [self.out]
+
+
+@dataclass(eq=False)
+class Special(Instruction):
+    """Something that has a kernel of its own, named by `kind`; `settings` are what that kernel is emitted for."""
+
+    kind: str
+    settings: tuple[Any, ...]
+    outs: tuple[Access, ...]
+    ins: tuple[Access, ...]
+
+    @property
+    def reads(self) -> list[Access]:
+        return list(self.ins)
+
+    @property
+    def writes(self) -> list[Access]:
+        return list(self.outs)
 
 
 @dataclass(eq=False)

@@ -6,16 +6,17 @@ The scalar operations of elementwise mappings are emitted by their own names and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.spec import Shape, Spec, result_dtype, spec_of
+from ..core.spec import Spec, result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
-from .access import Access, Immediate, Iota, Operand, natural_strides, viewed
-from .builder import Lowering
+from .access import Access, Immediate, Iota, viewed
+from .builder import Lowering, followed_order
 from .convolutions import CONVOLUTIONS
+from .pools import POOLS
 from .program import Call, Check, Product, RowMove
 
 __all__ = ["CONDITIONS", "RULES", "Rule", "call", "point"]
@@ -39,22 +40,6 @@ def point(lowering: Lowering, equation: Equation) -> bool:
     name = str(equation.mapping.lower)
     lowering.point(name, out.shape, out.dtype, *operands, common=result_dtype(*specs), out=out, **equation.static)
     return True
-
-
-def followed_order(operands: Sequence[Operand], shape: Shape) -> tuple[int, ...]:
-    """Return the order in memory of the operand that a result of this shape follows: a cell's, or an unusual one."""
-    found: tuple[int, ...] = ()
-    for x in operands:
-        if isinstance(x, Access) and x.shape == shape:
-            order = tuple(sorted(range(len(shape)), key=lambda a: -x.strides[a] if shape[a] != 1 else 1))
-            if x.array.role == "cell":
-                return x.array.order if x == x.array.whole() else ()
-            dense = all(
-                n == 1 or s == t for n, s, t in zip(shape, x.strides, natural_strides(shape, order), strict=True)
-            )
-            if dense and not found and not x.contiguous:
-                found = order
-    return found
 
 
 def view(lowering: Lowering, equation: Equation) -> bool:
@@ -268,6 +253,7 @@ def _part(x: Any, *, index: tuple[Any, ...]) -> Any:
 
 RULES: dict[Any, Rule] = {
     **CONVOLUTIONS,
+    **POOLS,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -307,9 +293,15 @@ def _same_dtypes(equation: Equation) -> bool:
     return len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
 
 
+def _floating(x: Any) -> bool:
+    return spec_of(x).dtype.kind == "f"
+
+
 CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     "matmul": _same_dtypes,
     **dict.fromkeys(CONVOLUTIONS, _same_dtypes),
+    **dict.fromkeys(["max_pool", "max_choice", "avg_pool", "avg_pool_back"], lambda e: _floating(e.inputs[0])),
+    "window_place": lambda e: _floating(e.inputs[0]),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
     "gather": _by_rows,
     "scatter_add": _by_rows,

@@ -167,7 +167,7 @@ _avg_pool = linear(
     formula=r"\operatorname{{mean}}_w {x}",
     words="the mean of each window of {x}",
     flops=lambda x, **static: _averaged(x, *_first_three(static)).size * math.prod(static["kernel"]),
-    lower=STEPWISE,
+    lower="avg_pool",
     onnx="AveragePool",
     samples=fixed(lambda rng: [Sample((rng.normal(size=shape),), static) for shape, static in _WINDOWS]),
 )
@@ -181,7 +181,7 @@ _avg_pool_back = linear(
     arguments=("g",),
     formula=r"\operatorname{{mean}}_w^T {g}",
     words="{g} shared out evenly over the windows",
-    lower=STEPWISE,
+    lower="avg_pool_back",
     onnx=WAY_BACK,
     samples=fixed(
         lambda rng: [

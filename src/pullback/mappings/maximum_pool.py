@@ -180,7 +180,7 @@ _max_choice = irregular(
     uses=NOTHING,
     formula=r"\operatorname{{argmax}}_w {x}",
     words="which element of each window of {x} is the largest",
-    lower=STEPWISE,
+    lower="max_choice",
     onnx=NO_OPERATOR,
     samples=fixed(lambda rng: [Sample((_apart(rng, shape),), static) for shape, static in _WINDOWS]),
 )
@@ -216,7 +216,7 @@ _window_place = jointly_linear(
     arguments=("g", "choice"),
     formula=r"\sum_{{{choice}}} {g}",
     words="{g} added up at those elements of the windows that {choice} names",
-    lower=STEPWISE,
+    lower="window_place",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
@@ -261,7 +261,7 @@ _max_pool = composite(
     words="the largest element of each window of {x}",
     kink="of elements that tie in a window the first gets the gradient, as in PyTorch",
     flops=lambda x, **static: math.prod(_counts(x.shape, static)) * math.prod(static["kernel"]),
-    lower=STEPWISE,
+    lower="max_pool",
     onnx="MaxPool",
     samples=fixed(lambda rng: [Sample((_apart(rng, shape),), static) for shape, static in _WINDOWS]),
 )
