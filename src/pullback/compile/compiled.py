@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..core.cell import Cell
+from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, current
 from ..core.value import Value
 from ..transforms.graph import Graph
@@ -16,6 +18,7 @@ from ..transforms.reverse import TAPE, Tape
 from ..transforms.trace import Traced
 from .lowering import lowered
 from .plan import made
+from .report import Report, reported
 from .runner import Runner, Stopped
 
 __all__ = ["Compiled", "compile"]
@@ -28,6 +31,9 @@ class Compiled(Traced):
         super().__init__(function, max_traces)
         self.runners: dict[Any, list[Runner]] = {}
         self._made: dict[int, Runner] = {}
+        self.seconds: dict[int, float] = {}
+        """How long each plan took to make and to compile."""
+        self.last: Runner | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         quick = None if kwargs else _quick(args)
@@ -38,13 +44,29 @@ class Compiled(Traced):
                     return self._run(runner, arrays, args)
         return super().__call__(*args, **kwargs)
 
+    def report(self) -> Report:
+        """Return what the plan that ran last does: its kernels, their mappings, source lines, times, memory.
+
+        The kernels are run one by one on copies of everything, so nothing changes. Raises TraceError when the
+        function has not run natively yet.
+        """
+        if self.last is None:
+            raise TraceError(
+                f"compile: {self.function.__name__!r} has not run as native code yet: there is no plan to report on.\n"
+                f"  wrong:  step = pb.compile(f); print(step.report())\n"
+                f"  right:  step = pb.compile(f); step(x); print(step.report())"
+            )
+        return reported(self.last, self.seconds[id(self.last)])
+
     def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
         """Run a recorded graph natively, where that means the same."""
         runner = self._made.get(id(graph))
         if runner is None:
+            start = perf_counter()
             plan = made(lowered(graph))
             plan.load()
             runner = self._made[id(graph)] = Runner(graph, plan)
+            self.seconds[id(runner)] = perf_counter() - start
             key = _quick(dynamic)
             if key is not None:
                 self.runners.setdefault(key[0], []).append(runner)
@@ -54,6 +76,7 @@ class Compiled(Traced):
         top = current()
         if not isinstance(top, Tape) or top.below is not EVALUATE or (top.recording and runner.graph.carries_gradient):
             return runner.graph.run(arguments)
+        self.last = runner
         try:
             return runner.run(arrays)
         except Stopped:

@@ -22,7 +22,7 @@ from .memory import LINE, planned
 from .program import Program
 from .state import Holding, holdings
 
-__all__ = ["ARENA", "STATUS", "WORKSPACE", "POOL", "Plan", "Segment", "made"]
+__all__ = ["ARENA", "STATUS", "WORKSPACE", "POOL", "Plan", "Segment", "apart", "made"]
 
 ARENA, STATUS, WORKSPACE, POOL, FIRST = 0, 1, 2, 3, 4
 """Entries of the table of addresses: the arena, the status, the threads' workspaces, what the threads share, and
@@ -76,8 +76,8 @@ class Plan:
             self.code = load(code, self.target)
 
 
-def made(program: Program, target: Target | None = None) -> Plan:
-    """Return the plan of a program."""
+def made(program: Program, target: Target | None = None, one_by_one: bool = False) -> Plan:
+    """Return the plan of a program; with every kernel a segment of its own, if they are wanted one by one."""
     target = target or host()
     groups = grouped(program)
     held, constants = holdings(program, groups)
@@ -91,16 +91,24 @@ def made(program: Program, target: Target | None = None) -> Plan:
     slots = _slots(program, kernels, in_place)
     workspace = POINTERS * 8 + max((k.workspace for k in kernels), default=0)
     workspace = -(-workspace // LINE) * LINE + MODE
-    plan = Plan(program, kernels, _segments(kernels), held, constants, slots, places, arena, workspace, "", target)
+    segments = [Segment([k]) for k in kernels] if one_by_one else _segments(kernels)
+    plan = Plan(program, kernels, segments, held, constants, slots, places, arena, workspace, "", target)
     for number, segment in enumerate(plan.segments):
         if segment.kernels[0].call is None:
             segment.name = f"segment.{number}"
             _Segment(module, plan, segment, False).write()
-            segment.shareable = any(k.units > 1 for k in segment.kernels)
+            segment.shareable = any(k.units > 1 for k in segment.kernels) and not one_by_one
             if segment.shareable:
                 _Segment(module, plan, segment, True).write()
-    plan.text = module.text() if workshop.made else ""
+    if one_by_one:
+        Function(module, "nothing", [(PTR, "table")], internal=False)
+    plan.text = module.text() if workshop.made or one_by_one else ""
     return plan
+
+
+def apart(plan: Plan) -> Plan:
+    """Return the same plan with its kernels one by one."""
+    return made(plan.program, plan.target, one_by_one=True)
 
 
 def _needed(program: Program, groups: Sequence[Group]) -> set[Array]:

@@ -25,7 +25,7 @@ from .sharing import Sharing
 from .state import Holding
 from .workers import workers
 
-__all__ = ["Runner", "Stopped"]
+__all__ = ["Runner", "Stopped", "block"]
 
 
 class Stopped(Exception):
@@ -45,13 +45,12 @@ class Runner:
         self.constants = plan.constants
         entries = 1 + max([WORKSPACE, *plan.slots.values()])
         self.table = np.zeros(entries, np.uint64)
-        self.arena = _block(plan.arena)
+        self.arena = block(plan.arena)
         self.threads = 0
         self.sharing = Sharing()
-        self.workspace = _block(plan.workspace)
+        self.workspace = block(plan.workspace)
         self.status = np.zeros(1, np.int64)
-        for entry, memory in ((ARENA, self.arena), (STATUS, self.status), (WORKSPACE, self.workspace)):
-            self.table[entry] = memory.ctypes.data
+        self.prepare_table()
         self.inputs = [plan.slots[a] for a in plan.program.inputs]
         self.fixed = [self._set(plan.slots[a], a.data) for a in plan.program.constants]
         self.guards: list[tuple[Cell, Any, Any]] = []
@@ -64,6 +63,15 @@ class Runner:
         self.steps = self._steps()
         self.known_inputs: list[Any] = [None] * len(self.inputs)
         self.bind()
+
+    def prepare_table(self) -> None:
+        """Enter the plan's own memory in the table of addresses."""
+        for entry, memory in ((ARENA, self.arena), (STATUS, self.status), (WORKSPACE, self.workspace)):
+            self.table[entry] = memory.ctypes.data
+
+    def contents(self, array: Array, slot: int) -> Any:
+        """Return a view of an array from outside, as it was in the last run."""
+        return _at(int(self.table[slot]), array.shape, array.dtype, [s * array.dtype.itemsize for s in array.strides])
 
     # -------------------------------------------------------------------------------------------- binding
 
@@ -171,7 +179,7 @@ class Runner:
             threads = 1
         self.threads = threads
         self.sharing = Sharing()
-        self.workspace = _block(self.plan.workspace * threads)
+        self.workspace = block(self.plan.workspace * threads)
         self.table[WORKSPACE] = self.workspace.ctypes.data
         if threads > 1:
             self.pool = workers(threads)
@@ -301,10 +309,11 @@ class Runner:
         return give
 
 
-def _block(size: int) -> Any:
-    block = np.zeros(size + LINE, np.uint8)
-    start = -block.ctypes.data % LINE
-    return block[start : start + size]
+def block(size: int) -> Any:
+    """Return so many bytes of zeros, at the start of a line of the cache."""
+    memory = np.zeros(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size]
 
 
 def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], strides: list[int]) -> Any:

@@ -52,9 +52,8 @@ def _general(f: Function, a: Operand, b: Operand) -> Operand:
     value = f.select(odd, f.copysign(value, a), value)
     # A negative number has real powers only for whole exponents; −∞ has them all, as C has it.
     finite = f.compare("one", size, f.constant(a, math.inf))
-    undefined = f.binary(
-        "and", f.compare("olt", a, zero), f.binary("and", finite, f.compare("une", b, f.intrinsic("trunc", b.type, b)))
-    )
+    broken = f.compare("une", b, f.intrinsic("trunc", b.type, b))
+    undefined = f.binary("and", f.compare("olt", a, zero), f.binary("and", finite, broken))
     value = f.select(undefined, f.constant(a, math.nan), value)
     # 1 to any power, and anything to the power 0, is 1, NaN included; so is −1 to an infinite power.
     endless = f.binary("and", f.compare("oeq", size, one), f.compare("oeq", f.abs(b), f.constant(b, math.inf)))

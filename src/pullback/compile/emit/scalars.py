@@ -117,7 +117,8 @@ _REFUSE_TRUTH = frozenset({"subtract", "negative", "sign", "floor_divide", "rema
 _REFUSE_INTEGERS = frozenset(
     (
         "exp_of_difference", "huber", "pinball", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-        "hard_sigmoid", "hard_swish", "softsign", "softshrink", "hardshrink", "threshold", "nan_to_num",
+        "hard_sigmoid", "hard_swish", "softsign", "softshrink", "hardshrink", "threshold", "nan_to_num", "gelu_tanh",
+        "xlogy", "xlog1py",
     )
 )  # fmt: skip
 _FLOAT64, _BOOL = np.dtype(np.float64), np.dtype(np.bool_)

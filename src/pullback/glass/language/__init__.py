@@ -8,7 +8,7 @@ from collections.abc import Mapping as ReadOnlyDict
 from typing import Any
 
 from ...core.mapping import CATALOGUE, Mapping
-from . import en_cli, en_graph, en_receipt, zh_cli, zh_graph, zh_mappings, zh_receipt
+from . import en_cli, en_graph, en_plan, en_receipt, zh_cli, zh_graph, zh_mappings, zh_plan, zh_receipt
 
 __all__ = ["LANGUAGES", "STRINGS", "kink", "language", "locale_language", "text", "words"]
 
@@ -23,8 +23,8 @@ def _merge(*parts: ReadOnlyDict[str, str]) -> dict[str, str]:
 
 
 STRINGS: dict[str, ReadOnlyDict[str, str]] = {
-    "en": _merge(en_receipt.STRINGS, en_graph.STRINGS, en_cli.STRINGS),
-    "zh": _merge(zh_receipt.STRINGS, zh_graph.STRINGS, zh_cli.STRINGS),
+    "en": _merge(en_receipt.STRINGS, en_graph.STRINGS, en_cli.STRINGS, en_plan.STRINGS),
+    "zh": _merge(zh_receipt.STRINGS, zh_graph.STRINGS, zh_cli.STRINGS, zh_plan.STRINGS),
 }
 LANGUAGES = tuple(STRINGS)
 
