@@ -139,3 +139,70 @@ def test_without_scikit_learn_the_error_names_the_command():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'pullback[sklearn]'" in done.stdout
+
+
+def test_weights_are_copies_and_the_loss_is_weighted():
+    """With one batch per epoch a weight of k is k copies, and all weights may be scaled."""
+    rng = np.random.default_rng(0)
+    inputs, y, copies = x[:20], labels[:20] % 3, rng.integers(0, 4, 20)
+    settings = {"epochs": 30, "batch_size": 1000, "random_state": 0}
+    weighted = Classifier((8,), **settings).fit(inputs, y, sample_weight=copies * 0.3)
+    repeated = Classifier((8,), **settings).fit(inputs.repeat(copies, axis=0), y.repeat(copies))
+    plain = Classifier((8,), **settings).fit(inputs, y)
+    np.testing.assert_allclose(weighted.predict_proba(inputs), repeated.predict_proba(inputs), rtol=1e-6)
+    assert not np.allclose(plain.predict_proba(inputs)[:, :2], weighted.predict_proba(inputs)[:, :2], rtol=1e-3)
+    targets = rng.standard_normal((20, 2))
+    weighted = Regressor((8,), **settings).fit(inputs, targets, sample_weight=copies)
+    repeated = Regressor((8,), **settings).fit(inputs.repeat(copies, axis=0), targets.repeat(copies, axis=0))
+    np.testing.assert_allclose(weighted.predict(inputs), repeated.predict(inputs), rtol=1e-6)
+
+
+def test_pieces_in_their_order_are_the_epochs_of_the_whole():
+    """partial_fit on everything, n times, is fit with n epochs, bit for bit: weights, optimiser and order go on."""
+    whole = Classifier((8,), epochs=4, random_state=3).fit(x, labels)
+    pieces = Classifier((8,), epochs=99, random_state=3)
+    for _ in range(4):
+        pieces = pickle.loads(pickle.dumps(pieces.partial_fit(x, labels, classes=np.arange(10))))
+    assert pieces.n_iter_ == 4 and pieces.history_["loss"] == whole.history_["loss"]
+    for a, b in zip(whole.coefs_, pieces.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert pieces.set_params(epochs=2).fit(x, labels).n_iter_ == 2  # fit begins anew
+
+
+def test_a_stream_of_pieces_is_learnt():
+    model = Classifier((32,), random_state=0, lr=0.01)
+    everything, all_labels = load_digits("train", dtype=np.float64)
+    for _ in range(4):
+        for start in range(0, 1400, 200):
+            rows = slice(start, start + 200)
+            model.partial_fit(everything[rows], all_labels[rows], classes=range(10))
+    assert model.score(everything, all_labels) > 0.93
+    regressor = Regressor((16,), "tanh", random_state=0)
+    inputs = np.linspace(-1, 1, 200)[:, None]
+    for _ in range(150):
+        regressor.partial_fit(inputs, inputs[:, 0] ** 2)
+    assert regressor.score(inputs, inputs[:, 0] ** 2) > 0.97 and regressor.predict(inputs).shape == (200,)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: Classifier().partial_fit(x, labels), "expected classes, all that there will be"),
+        (lambda: Classifier().partial_fit(x, labels, classes=[0, 1]), "is not one of the classes"),
+        (lambda: Classifier().partial_fit(x, labels, classes=[0]), "two classes or more"),
+        (lambda: Classifier(early_stopping=True).partial_fit(x, labels, range(10)), "does not know early_stopping"),
+        (
+            lambda: Classifier(epochs=1).fit(x, labels).partial_fit(x, labels, classes=range(11)),
+            "classes were .* now",
+        ),
+        (lambda: Classifier(epochs=1).fit(x, labels, sample_weight=np.zeros(300)), "at least one non-zero"),
+        (lambda: Classifier(epochs=1).fit(x, labels, sample_weight=-np.ones(300)), "[Nn]egative"),
+        (
+            lambda: Regressor(epochs=1).fit(x, labels).partial_fit(x, np.ones((300, 2))),
+            "expected 1 targets, got 2",
+        ),
+    ],
+)
+def test_pieces_and_weights_that_do_not_fit(use, message):
+    with pytest.raises(ValueError, match=message):
+        use()

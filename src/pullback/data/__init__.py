@@ -5,6 +5,7 @@ batches of tensors from it. The readers (`read_idx`, `read_csv`, `load_digits`) 
 """
 
 from . import augmentation
+from .containers import ContainerDataset
 from .csvfile import Table, read_csv
 from .dataset import ArrayDataset, Dataset, Subset, random_split
 from .digits import digits, load_digits
@@ -23,6 +24,7 @@ from .texts import load_text
 __all__ = [
     "Dataset",
     "ArrayDataset",
+    "ContainerDataset",
     "IterableDataset",
     "Subset",
     "random_split",

@@ -1,4 +1,4 @@
-"""Data in Keras' forms, arrays and lists and dictionaries of them, as data sets for the `Trainer`."""
+"""Data in Keras' forms: arrays, lists and dictionaries of them, and batches that somebody else makes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,8 @@ from ..core import tree
 from ..core.errors import ShapeError
 from ..core.spec import default_dtype
 from ..core.value import Value
-from ..data import ArrayDataset, Dataset
 
-__all__ = ["Batches", "Samples", "arrays_of", "class_weights", "is_iterable_of_batches"]
-
-
-class Samples(Dataset):
-    """Containers of arrays with one first axis; an item is such a container of one sample each."""
-
-    def __init__(self, contents: Any) -> None:
-        leaves, self.structure = tree.flatten(contents)
-        self.arrays = ArrayDataset(*leaves)
-        self.gather = lambda indices: tree.unflatten(self.structure, self.arrays.gather(indices))
-
-    def __len__(self) -> int:
-        return len(self.arrays)
-
-    def __getitem__(self, index: Any) -> Any:
-        return tree.unflatten(self.structure, self.arrays[index])
+__all__ = ["Batches", "arrays_of", "class_weights", "is_iterable_of_batches"]
 
 
 class Batches:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core import tree
 from ..core.errors import PullbackError, ShapeError
-from ..data import DataLoader
+from ..data import ContainerDataset, DataLoader
 from ..train import NonFiniteError, Trainer
 from ..train.modes import evaluating
 from ..transforms import no_grad
@@ -19,7 +19,7 @@ from .callbacks import Bridge, Callback, History, TerminateOnNaN
 from .objective import Objective
 from .optimizers import optimizer_of
 from .progress import ProgressLine, line
-from .samples import Batches, Samples, arrays_of, class_weights, is_iterable_of_batches
+from .samples import Batches, arrays_of, class_weights, is_iterable_of_batches
 
 __all__ = ["Trainable"]
 
@@ -118,7 +118,7 @@ class Trainable:
             contents = self._contents(x, y, sample_weight, class_weight)
             if validation_split and validation_data is None:
                 contents, validation_data = _parted(contents, validation_split)
-            data = DataLoader(Samples(contents), batch_size or 32, shuffle=shuffle)
+            data = DataLoader(ContainerDataset(contents), batch_size or 32, shuffle=shuffle)
             steps = len(data)
             if steps_per_epoch is not None and steps_per_epoch < steps:
                 data, steps = Batches(data, lambda batch: batch, steps_per_epoch), steps_per_epoch
@@ -175,7 +175,7 @@ class Trainable:
         if is_iterable_of_batches(x):
             data, count = self._batches(x, steps)
         else:
-            data = DataLoader(Samples(self._contents(x, y, sample_weight)), batch_size or 32)
+            data = DataLoader(ContainerDataset(self._contents(x, y, sample_weight)), batch_size or 32)
             count = len(data)
         objective.settle(self.output_names)
         bridge = Bridge(self, list(callbacks or ()), {"steps": count, "verbose": verbose})
@@ -204,7 +204,7 @@ class Trainable:
             batches = Batches(x, lambda batch: batch[0] if isinstance(batch, tuple) else batch, steps)
             count = _length(batches)
         else:
-            contents = Samples(self._inputs(x))
+            contents = ContainerDataset(self._inputs(x))
             batches = DataLoader(contents, batch_size or 32)
             count = len(batches)
         bridge = Bridge(self, list(callbacks or ()), {"steps": count, "verbose": verbose})
@@ -229,7 +229,7 @@ class Trainable:
         self._bind(objective.optimizer)
         optimizer = objective.optimizer
         history = self._trainer(Bridge(self, [])).fit(
-            Samples(contents),
+            ContainerDataset(contents),
             1,
             batch_size=len(tree.leaves(contents)[0]),
             shuffle=False,
@@ -345,11 +345,11 @@ class Trainable:
         if data is None:
             return None
         if isinstance(data, _Held):
-            return {"val": DataLoader(Samples(data.contents), batch_size)}
+            return {"val": DataLoader(ContainerDataset(data.contents), batch_size)}
         if isinstance(data, tuple | list) and not is_iterable_of_batches(data):
             if len(data) not in (2, 3):
                 raise ValueError(f"validation_data: expected (x, y) or (x, y, sample weights), got {len(data)} parts")
-            return {"val": DataLoader(Samples(self._contents(*data)), batch_size)}
+            return {"val": DataLoader(ContainerDataset(self._contents(*data)), batch_size)}
         return {"val": self._batches(data, steps)[0]}
 
     # what a model says about itself

@@ -16,6 +16,8 @@ from ..nn import MSELoss
 
 __all__ = ["Regressor"]
 
+LOSS = MSELoss(reduction="none")
+
 
 class Regressor(RegressorMixin, NetworkEstimator):
     """A regressor: linear layers with an activation between them, trained on the mean squared error.
@@ -43,15 +45,34 @@ class Regressor(RegressorMixin, NetworkEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on X (n, features) and targets y, (n,) or (n, targets); return the estimator.
 
-        Raises ValueError for settings out of range and data that are not numbers.
+        ``sample_weight`` (n,): how much each sample counts; the loss is Σ w L / Σ w. Raises ValueError for settings
+        out of range and data that are not numbers.
         """
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32), multi_output=True, y_numeric=True)
         self._flat_target = y.ndim == 1
         target = np.asarray(y, X.dtype).reshape(len(y), -1)
-        return self._fit_network(X, target, target.shape[1], MSELoss(), stratify=None)
+        return self._fit_network(X, target, target.shape[1], LOSS, stratify=None, weight=sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go once through X and y, in batches, from what was learnt before; return the estimator.
+
+        The optimiser goes on too, and ``lr`` may change between the calls. After `fit` it continues what `fit` learnt.
+        """
+        first = not hasattr(self, "coefs_")
+        dtype = (np.float64, np.float32) if first else self._description["dtype"]
+        X, y = validate_data(self, X, y, dtype=dtype, multi_output=True, y_numeric=True, reset=first)
+        target = np.asarray(y, X.dtype).reshape(len(y), -1)
+        if not first and target.shape[1] != self._description["outputs"]:
+            raise ValueError(
+                f"Regressor: partial_fit: expected {self._description['outputs']} targets, got {target.shape[1]}"
+            )
+        flat = y.ndim == 1
+        self._continue_network(X, target, target.shape[1], LOSS, sample_weight, first)
+        self._flat_target = flat
+        return self
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The prediction for each sample, (n,) or (n, targets) as the targets were."""
