@@ -113,7 +113,7 @@ LOWERED = frozenset({*_FLOATING, *_SAME, *_ASKING, *_LOGICAL, "where", "convert"
 """Every name that a mapping may lower to here."""
 
 _REFUSE_TRUTH = frozenset({"subtract", "negative", "sign", "floor_divide", "remainder", "pow", "relu6", "hardtanh"})
-# Their steps are NumPy's integer arithmetic where all arguments are integers, and wrap.
+# With integers, their steps are NumPy's integer arithmetic, which wraps, or have a smaller dtype than the result.
 _REFUSE_INTEGERS = frozenset(
     (
         "exp_of_difference", "huber", "pinball", "binary_cross_entropy", "binary_cross_entropy_with_logits",
@@ -135,7 +135,7 @@ def can_emit(name: str, dtypes: Sequence[Dtype], common: Dtype, result: Dtype) -
     if name not in LOWERED or not all(dtype in _NUMBERS for dtype in (*dtypes, common, result)):
         return False
     if name in _FLOATING:
-        return result.kind == "f" and not (name in _REFUSE_INTEGERS and common.kind != "f")
+        return result.kind == "f" and (name not in _REFUSE_INTEGERS or all(d.kind == "f" for d in dtypes))
     if name == "pow" and result.kind != "f":
         # A negative exponent is an error there, which no register can raise.
         return dtypes[1].kind == "u" and result.kind in "iu"
