@@ -8,17 +8,46 @@ from typing import Any
 import numpy as np
 
 from ..core import space
-from ..core.families import composite
-from ..core.mapping import INPUTS, unsupported
+from ..core.errors import ShapeError
+from ..core.families import composite, irregular
+from ..core.mapping import INPUTS, NOTHING, unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, result_dtype
 from .arithmetic import add, multiply, square, subtract
 from .join import _concat, split
 from .logistic import sigmoid, sigmoid_value
-from .slicing import repeated
+from .slicing import STEPWISE, repeated
 from .trigonometric import tanh
 
 __all__: list[str] = []
+
+
+def check_lengths(lengths: Any, steps: int) -> Any:
+    """Return integer `lengths` after checking that each lies in 1, …, steps. Raises ShapeError."""
+    lengths = np.asarray(lengths)
+    wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
+    if wrong.size:
+        raise ShapeError(
+            f"expected lengths between 1 and {steps}, the number of steps of x, got {int(lengths.flat[wrong[0]])} for "
+            f"sequence {int(wrong[0])}"
+        )
+    return lengths[()]
+
+
+_sequence_lengths = irregular(
+    "sequence_lengths",
+    lambda lengths, *, steps: check_lengths(lengths, steps),
+    spec=lambda lengths, *, steps: Spec(lengths.shape, lengths.dtype),
+    batch=lambda batched, xs, *, steps: _sequence_lengths(xs[0], steps=steps),
+    arguments=("lengths",),
+    uses=NOTHING,
+    differentiable=False,
+    formula="{lengths}",
+    words="{lengths}, checked to be lengths of sequences",
+    lower=STEPWISE,
+    onnx="Identity",
+    samples=fixed(lambda rng: [Sample((rng.integers(1, 5, shape),), {"steps": 4}) for shape in ((5,), (2, 3), ())]),
+)
 
 
 def _ends(x: Any, parts: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from .. import mappings as m
 from ..core.errors import DtypeError, ShapeError
 from ..core.spec import ndim_of, operand, shape_of
+from ..mappings.recurrent import check_lengths
 from ..transforms.backward import numbers_of
 
 __all__ = [
@@ -175,12 +176,10 @@ def _known(where: str, lengths: Any, size: int, steps: int) -> Any:
         raise ShapeError(f"{where}: expected lengths of shape ({size},), one per sequence, got {known.shape}")
     if known.dtype.kind not in "iu":
         raise DtypeError(f"{where}: expected integer lengths, got {known.dtype}")
-    wrong = np.flatnonzero((known < 1) | (known > steps))
-    if wrong.size:
-        raise ShapeError(
-            f"{where}: expected lengths between 1 and {steps}, the number of steps, got {int(known[wrong[0]])} for "
-            f"sequence {int(wrong[0])}"
-        )
+    try:
+        check_lengths(known, steps)
+    except ShapeError as error:
+        raise ShapeError(f"{where}: {error}") from None
     return known
 
 

@@ -13,7 +13,7 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.spec import default_dtype, dtype_of, ndim_of, operand, shape_of
 from ..core.value import Value
 from ..mappings.linear import _linear
-from ..mappings.recurrent import _gru_cell, _lstm_cell
+from ..mappings.recurrent import _gru_cell, _lstm_cell, _sequence_lengths, check_lengths
 from ..mappings.stack import _stack, _unstack
 from ..transforms.reverse import TAPE
 from . import init
@@ -211,13 +211,13 @@ def _present(module: Module, lengths: Any, steps: int, size: int, alone: bool) -
     if dtype_of(lengths).kind not in "iu":
         raise DtypeError(f"{module!r}: expected integer lengths, got {dtype_of(lengths)}")
     known = _plain(lengths)
-    if known is not None:
-        wrong = np.flatnonzero((known < 1) | (known > steps))
-        if wrong.size:
-            raise ShapeError(
-                f"{module!r}: expected lengths between 1 and {steps}, the number of steps of x, got "
-                f"{int(known[wrong[0]])} for sequence {int(wrong[0])}"
-            )
+    if known is None:  # in a traced step the check is recorded, and runs when the numbers are there
+        lengths = _sequence_lengths(lengths, steps=steps)
+    else:
+        try:
+            check_lengths(known, steps)
+        except ShapeError as error:
+            raise ShapeError(f"{module!r}: {error}") from None
         if known.size and known.min() == steps:
             return None
     return _unstack(m.less(np.arange(steps).reshape(steps, 1, 1), m.reshape(lengths, (1, size, 1))), axis=0)

@@ -223,6 +223,7 @@ WINDOWS: dict[str, Any] = {
         if np.size(indices)
         else np.zeros((*np.shape(indices), weight.shape[1]))
     ),
+    "sequence_lengths": lambda lengths, *, steps: np.clip(lengths, 1, steps),
     "embedding_indices": lambda indices, *, count: np.clip(indices, 0, count - 1),
     "convolution": _convolution,
     "convolution_bias": _convolution,

@@ -173,6 +173,7 @@ WORDS: dict[str, str] = {
     "adaptive_max_positions": "覆盖 {x} 的各窗口中最大元素在展平的末几轴中的位置",
     "resample": "{x} 沿一轴重采样：其少数元素的固定加权和",
     "embedding": "{weight} 中由 {indices} 选出的行",
+    "sequence_lengths": "{lengths}，已检查为序列的长度",
     "embedding_indices": "{indices}，已检查为表中的行",
     # chance
     "random_uniform": "在 [0, 1) 上均匀抽取的数",
