@@ -15,8 +15,11 @@ from .types import FLOAT, I64, PTR, Operand, Type
 
 __all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_product", "emit_product"]
 
-DEPTH = 384
-"""The depth of a panel of B: with 64 columns a panel then takes a tenth of the second cache."""
+DEPTH = 256
+"""How deep a panel of B is at most: with 64 columns it then takes a quarter of a small second cache."""
+
+DEPTH_OF_COPY = 128
+"""How deep it is where B is turned over for a few rows of A only: the copy then stays in the first cache."""
 
 NEAR = 1 << 18
 """How many bits of B stay in the first cache beside what else passes through it."""
@@ -171,7 +174,8 @@ class _Plan:
             self.parts, self.part = 1, product.depth
         else:
             self.panels = runs(product.columns, lanes * _vectors_of_tile(module, product.rows), lanes)
-            self.parts, self.part = _cut_depth(product.depth)
+            copy = product.b_column != 1 and product.rows <= DEPTH_OF_COPY
+            self.parts, self.part = _cut_depth(product.depth, DEPTH_OF_COPY if copy else DEPTH)
         self.width = max(run.size for run in self.panels)
         self.padded = -(-self.width // lanes) * lanes
         self.packed = not self.dots and (product.b_column != 1 or self._pays_to_pack())
@@ -184,7 +188,7 @@ class _Plan:
     def _rows_of_tile(self) -> int:
         """Return how many rows a tile has: equal tiles, which need one kernel, where a few rows less cost nothing."""
         most = rows_of_tile(self.module, self.padded // self.lanes)
-        near = self.packed or self.part * self.padded * self.product.type.bits <= NEAR
+        near = self.part * self.padded * self.product.type.bits <= NEAR or (self.packed and self.product.a_depth == 1)
         equal = (rows for rows in range(most, most * 2 // 3 - 1, -1) if self.product.rows % rows == 0)
         return next(equal, most) if near else most
 
@@ -304,11 +308,11 @@ def _vectors_of_tile(module: Module, rows: int) -> int:
     return max(usual, min(12, free // (rows + 1)))
 
 
-def _cut_depth(depth: int) -> tuple[int, int]:
+def _cut_depth(depth: int, most: int) -> tuple[int, int]:
     """Return in how many parts the depth comes, and how deep each is but the last, which is never very short."""
-    parts = -(-depth // DEPTH)
+    parts = -(-depth // most)
     part = -(-depth // parts)
-    while depth - (parts - 1) * part < DEPTH // 8 < part:
+    while depth - (parts - 1) * part < most // 4 < part:
         part -= 1
         parts = -(-depth // part)
     return parts, part
