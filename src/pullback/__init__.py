@@ -35,6 +35,7 @@ from .user import mapping
 
 if TYPE_CHECKING:
     from . import data, distributions, keras, metrics, nn, optim, random, sklearn, testing, train
+    from .compile.compiled import compile
     from .control.cond import cond
     from .control.scan import fori_loop, map, scan
     from .control.while_loop import while_loop
@@ -53,6 +54,7 @@ memory.keep_freed()
 _LAZY = {
     name: module
     for module, names in {
+        "compile.compiled": "compile",
         "control": "cond fori_loop map scan while_loop",
         "data": "data",
         "distributions": "distributions",

@@ -75,7 +75,8 @@ def _numbers_first(instructions: Sequence[Instruction]) -> list[Instruction]:
             isinstance(instruction, Point) and math.prod(instruction.shape) == 1
         )
         known = not any(a.array in late for a in instruction.reads)
-        if alone and known and all(a.array.role == "temporary" for a in instruction.writes):
+        whole = all(a.array.role == "temporary" and not a.array.layered for a in instruction.writes)
+        if alone and known and whole:
             first.append(instruction)
         else:
             rest.append(instruction)

@@ -73,7 +73,8 @@ def reported(runner: Runner, seconds: float) -> Report:
     kernels = tuple(
         _kernel_report(number, kernel, times[number]) for number, kernel in enumerate(plan.kernels)
     )
-    state = sum((h.read or h.written).nbytes for h in plan.holdings if h.read or h.written)  # type: ignore[union-attr]
+    cells = [h.read if h.read is not None else h.written for h in plan.holdings]
+    state = sum(array.nbytes for array in cells if array is not None)
     return Report(kernels, plan.arena, state, seconds, plan.from_disk)
 
 
@@ -112,7 +113,7 @@ def _measured(runner: Runner) -> list[float]:
     alone = apart(runner.plan)
     alone.load()
     copies = _Copies(runner, alone)
-    steps = copies.steps()
+    steps = copies.every_kernel()
     nothing = copies.nothing()
     times: list[list[float]] = [[] for _ in steps]
     idle = []
@@ -146,7 +147,7 @@ class _Copies(Runner):
         self.table[slot] = copy.__array_interface__["data"][0]
         return copy
 
-    def steps(self) -> list[Any]:
+    def every_kernel(self) -> list[Any]:
         """Return what runs each kernel."""
         return self._steps()
 

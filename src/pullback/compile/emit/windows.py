@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .function import Function, Module
+from .places import offsets_at
 from .types import I64, PTR, Operand, Type
 
 __all__ = ["Segment", "Tap", "Walk", "Windows", "window_function"]
@@ -166,16 +167,9 @@ class _Writer:
     def unit(self, index: Operand) -> tuple[Operand | int, Operand | int]:
         """Return the offsets in x and in y of a unit: its number is taken apart into the axes before the windows."""
         w, f = self.windows, self.f
-        x: Operand | int = 0
-        y: Operand | int = 0
-        axes = [a for a, n in enumerate(w.lead) if a != w.channel and n > 1]
-        for place, axis in enumerate(reversed(axes)):
-            here = index
-            if place < len(axes) - 1:
-                here = f.value(I64, f"urem i64 {index}, {w.lead[axis]}")
-                index = f.value(I64, f"udiv i64 {index}, {w.lead[axis]}")
-            x = f.plus(x, f.times(here, w.x_strides[axis]))
-            y = f.plus(y, f.times(here, w.y_strides[axis]))
+        axes = [axis for axis in range(len(w.lead)) if axis != w.channel]
+        strides = [[row[axis] for axis in axes] for row in (w.x_strides, w.y_strides)]
+        x, y = offsets_at(f, index, [w.lead[axis] for axis in axes], strides)
         return x, y
 
     def axis(self, axis: int, x: Operand | int, y: Operand | int, chosen: list[Segment], lanes: int = 1) -> None:
