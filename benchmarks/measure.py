@@ -17,21 +17,23 @@ def interleaved(runs: dict[str, Callable[[], Sample]], rounds: int) -> dict[str,
     """Call every run once a round, and collect what they return: `{contender: {quantity: samples}}`.
 
     Each round begins with another contender. One round before the first is not counted. The garbage
-    collector stays on, as it is for a user, but what exists before a run is hidden from it: otherwise who
-    makes objects would pay for searching the modules of all the other libraries.
+    collector stays on, as it is for a user, but what exists before a round is hidden from it: otherwise who
+    makes objects would pay for searching the modules of all the other libraries, and a search between two
+    contenders would take them apart in time and empty the processor's caches.
     """
     names = list(runs)
     collected: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     for turn in range(-1, rounds):
         first = turn % len(names)
+        gc.collect()
+        gc.freeze()
         for name in names[first:] + names[:first]:
-            gc.collect()
-            gc.freeze()
+            gc.collect()  # what the contender before left
             sample = runs[name]()
-            gc.unfreeze()
             if turn >= 0:
                 for quantity, x in sample.items():
                     collected[name].setdefault(quantity, []).append(x)
+        gc.unfreeze()
     return collected
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .figures import Figure, reached
+from .figures import Figure, ratio, reached
 from .installed import BY_HAND
 
 __all__ = ["as_json", "show"]
@@ -29,14 +29,15 @@ def show(console: Console, workload: ModuleType, figures: Sequence[Figure]) -> N
     table.add_column()
     for quantity in dict.fromkeys(f.quantity for f in figures):
         block = [f for f in figures if f.quantity == quantity]
-        ours = next((f.median for f in block if f.contender == "pullback"), None)
+        ours = next((f for f in block if f.contender == "pullback"), None)
         for i, f in enumerate(block):
             goals = [g for g in workload.GOALS if g.quantity == quantity] if f.contender == "pullback" else []
             words = "\n".join(f"{g.words(f.unit)} {MARKS[reached(g, figures)]}" for g in goals)
             name = f"[bold]{f.contender}[/]" if f.contender == "pullback" else f.contender
-            ratio = f"{f.median / ours:.2f}" if f.median is not None and ours else ""
+            times = None if ours is None else ratio(f, ours)
             spread = "" if f.quartiles is None else " … ".join(map(_rounded, f.quartiles))
-            table.add_row(quantity if i == 0 else "", name, _median(f), spread, ratio, words, f"[dim]{f.note}[/]")
+            multiple = "" if times is None else f"{times:.2f}"
+            table.add_row(quantity if i == 0 else "", name, _median(f), spread, multiple, words, f"[dim]{f.note}[/]")
         table.add_section()
     console.print(table)
     console.print()
