@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.mapping import Mapping
 from ..mappings.update_adam import _adamax_update, _lion_update, _nadam_update, _radam_update
 from ..mappings.update_matrix import _lamb_update
 from .group import ParamGroup
@@ -15,7 +16,28 @@ from .optimizer import Optimizer
 __all__ = ["LAMB", "Adamax", "Lion", "NAdam", "RAdam"]
 
 
-class Adamax(Optimizer):
+class _Relative(Optimizer):
+    """What they share: betas that a traced step takes as inputs, and an update by one mapping."""
+
+    dynamic = (*Optimizer.dynamic, "betas")
+    change: Mapping
+    """The mapping that updates a parameter."""
+    takes: tuple[str, ...] = ("eps", "weight_decay", "maximize")
+    """The settings that it takes as they are."""
+
+    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
+        """The mean of the gradient and of its square."""
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
+        """Return the parameter, the step counter and the slots after a step."""
+        static = {name: settings[name] for name in self.takes}
+        if "decoupled_weight_decay" in settings:
+            static["decoupled"] = settings["decoupled_weight_decay"]
+        return self.change(p, g, settings["lr"], settings["betas"], step, *slots, **static)
+
+
+class Adamax(_Relative):
     """Adam in the largest norm (Kingma & Ba, ICLR 2015): u ← max(β₂ u, |g| + ε), θ ← θ − γ m̂ / u.
 
     `weight_decay` adds λθ to the gradient; `maximize` ascends. Raises ValueError for settings out of range.
@@ -28,7 +50,7 @@ class Adamax(Optimizer):
     [0.5, 1.5]
     """
 
-    dynamic = (*Optimizer.dynamic, "betas")
+    change = _adamax_update
 
     def __init__(
         self,
@@ -47,13 +69,8 @@ class Adamax(Optimizer):
         """The mean of the gradient and its largest size."""
         return {"exp_avg": 0.0, "exp_inf": 0.0}
 
-    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
-        """θ ← θ − γ m̂ / u."""
-        static = {name: settings[name] for name in ("eps", "weight_decay", "maximize")}
-        return _adamax_update(p, g, settings["lr"], settings["betas"], step, *slots, **static)
 
-
-class NAdam(Optimizer):
+class NAdam(_Relative):
     """Adam with Nesterov's momentum (Dozat, ICLR 2016 workshop): θ ← θ − γ (μₜ₊₁ m̂ + (1 − μₜ) ĝ) / (√v̂ + ε).
 
     μₜ = β₁ (1 − 0.96^(tψ)/2) with ψ = `momentum_decay`; m̂ = m/(1 − μ₁⋯μₜ₊₁) and ĝ = g/(1 − μ₁⋯μₜ).
@@ -68,7 +85,8 @@ class NAdam(Optimizer):
     [0.472, 1.472]
     """
 
-    dynamic = (*Optimizer.dynamic, "betas")
+    change = _nadam_update
+    takes = (*_Relative.takes, "momentum_decay")
 
     def __init__(
         self,
@@ -97,14 +115,8 @@ class NAdam(Optimizer):
         """The product of the momenta so far, the mean of the gradient and of its square."""
         return {"mu_product": np.float64(1.0), "exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
-        """θ ← θ − γ (μₜ₊₁ m̂ + (1 − μₜ) ĝ) / (√v̂ + ε)."""
-        static = {name: settings[name] for name in ("eps", "weight_decay", "momentum_decay", "maximize")}
-        decoupled = settings["decoupled_weight_decay"]
-        return _nadam_update(p, g, settings["lr"], settings["betas"], step, *slots, decoupled=decoupled, **static)
 
-
-class RAdam(Optimizer):
+class RAdam(_Relative):
     """Rectified Adam (Liu et al., ICLR 2020): shorter steps while the variance of the step itself is large.
 
     ρ∞ = 2/(1 − β₂) − 1, ρₜ = ρ∞ − 2t β₂ᵗ/(1 − β₂ᵗ). While ρₜ ≤ 5: θ ← θ − γ m̂; then θ ← θ − γ rₜ m̂/√v̂ with
@@ -120,7 +132,7 @@ class RAdam(Optimizer):
     [0.5, 1.0]
     """
 
-    dynamic = (*Optimizer.dynamic, "betas")
+    change = _radam_update
 
     def __init__(
         self,
@@ -143,18 +155,8 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
-        """The mean of the gradient and of its square."""
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
-        """θ ← θ − γ rₜ m̂ / √v̂."""
-        static = {name: settings[name] for name in ("eps", "weight_decay", "maximize")}
-        decoupled = settings["decoupled_weight_decay"]
-        return _radam_update(p, g, settings["lr"], settings["betas"], step, *slots, decoupled=decoupled, **static)
-
-
-class Lion(Optimizer):
+class Lion(_Relative):
     """Lion (Chen et al., NeurIPS 2023): θ ← (1 − γλ) θ − γ sign(β₁ m + (1 − β₁) g), m ← β₂ m + (1 − β₂) g.
 
     Every element moves by the same length, so `lr` is 3 to 10 times smaller than Adam's and `weight_decay` λ
@@ -168,7 +170,8 @@ class Lion(Optimizer):
     [0.5, 1.5]
     """
 
-    dynamic = (*Optimizer.dynamic, "betas")
+    change = _lion_update
+    takes = ("weight_decay", "maximize")
 
     def __init__(
         self,
@@ -186,13 +189,8 @@ class Lion(Optimizer):
         """The mean of the gradient."""
         return {"exp_avg": 0.0}
 
-    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
-        """θ ← (1 − γλ) θ − γ sign(β₁ m + (1 − β₁) g)."""
-        static = {name: settings[name] for name in ("weight_decay", "maximize")}
-        return _lion_update(p, g, settings["lr"], settings["betas"], step, *slots, **static)
 
-
-class LAMB(Optimizer):
+class LAMB(_Relative):
     """LAMB (You et al., ICLR 2020): Adam, each parameter's step in proportion to the parameter's length.
 
     u = m̂ / (√v̂ + ε) + λθ,  θ ← θ − γ (‖θ‖/‖u‖) u; the ratio is 1 where one of the lengths is 0. `maximize`
@@ -206,7 +204,7 @@ class LAMB(Optimizer):
     [1.232, 2.232]
     """
 
-    dynamic = (*Optimizer.dynamic, "betas")
+    change = _lamb_update
 
     def __init__(
         self,
@@ -220,12 +218,3 @@ class LAMB(Optimizer):
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults)
-
-    def slots(self, settings: ParamGroup, p: Any) -> dict[str, Any]:
-        """The mean of the gradient and of its square."""
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
-    def update(self, p: Any, g: Any, step: Any, slots: Sequence[Any], settings: dict[str, Any]) -> Sequence[Any]:
-        """θ ← θ − γ (‖θ‖/‖u‖) u."""
-        static = {name: settings[name] for name in ("eps", "weight_decay", "maximize")}
-        return _lamb_update(p, g, settings["lr"], settings["betas"], step, *slots, **static)
