@@ -10,7 +10,7 @@ from pullback import nn
 from pullback.cli.program import read_program
 from pullback.cli.served import Served
 from pullback.core.errors import GradientError
-from pullback.glass.carried import MOST_STEPS
+from pullback.glass.carried import MOST_STEPS, WIDTH
 from pullback.glass.labels import DETAILED
 from pullback.glass.serve import Server
 
@@ -59,7 +59,7 @@ def test_a_small_page_carries_the_receipt_of_every_gradient_in_it():
     for number, texts in data["receipts"].items():
         for name, text in texts.items():
             assert text.startswith(f"∂loss/∂{name} = ")
-            assert text == drawing.receipt(number, index_of(name)).text("en", width=60)
+            assert text == drawing.receipt(number, index_of(name)).text("en", width=WIDTH)
 
 
 def index_of(name):

@@ -8,6 +8,7 @@ import pytest
 
 import pullback as pb
 from pullback import nn
+from pullback.glass.columns import width_of
 from pullback.glass.formula import to_unicode
 
 F8 = np.float64
@@ -562,3 +563,34 @@ def test_the_loss_has_its_name_where_nothing_reaches_it_too():
     with pb.keep_values(), pb.no_grad():
         price = w * v  # a number, with no link of its own
     assert pb.explain(price, w, lang="en").text().startswith("∂price/∂w: there is no gradient")
+
+
+def remarked(program, *values):
+    leaves = [pb.tensor(F8(v), requires_grad=True) for v in values]
+    names = dict(zip("xyz", leaves, strict=False))
+    lines = pb.explain(program(*leaves), leaves[0], names=names, lang="en").text("en", width=200).splitlines()
+    return [line.strip() for line in lines if line.startswith("  path 1 is ")]
+
+
+def test_what_makes_the_largest_path_negative_or_small_is_named():
+    assert remarked(lambda x: (x - 3) ** 2, 1.0) == ["path 1 is negative because of ∂L/∂v1 = −4"]
+    assert remarked(lambda x: (x + 3) ** 2, 1.0) == []
+    assert remarked(lambda x: -(-x * 2.0), 1.0) == []  # two negative factors make a positive product
+    assert remarked(lambda x: -pb.sin(-x * -2.0) ** 2, 0.25)[0].startswith("path 1 is negative because of ")
+    (said,) = remarked(lambda x: pb.sigmoid(8 * x) ** 2, 1.0)
+    assert said.startswith("path 1 is made small by ∂v2/∂v1 = 0.000335")
+    assert remarked(lambda x: 0.5 * x * x, 1.0) == []
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100])
+def test_a_text_keeps_to_its_width(width):
+    rng = np.random.default_rng(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    loss = nn.CrossEntropyLoss()(net(pb.tensor(rng.normal(size=(5, 3)))), pb.tensor([0, 1, 1, 0, 1]))
+    for lang in ("en", "zh"):
+        receipt = pb.explain(loss, net[0].weight, lang=lang)
+        lines = receipt.text(lang, width=width).splitlines()
+        wide = [line for line in lines if width_of(line) > width]
+        assert not [line for line in wide if " " in line.strip()[: width - 20]], wide  # but what has nowhere to break
+        text = "".join(receipt.text(lang, width=width).split())
+        assert text == "".join(receipt.text(lang, width=500).split())  # and nothing is lost

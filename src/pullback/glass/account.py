@@ -13,16 +13,19 @@ from .language import text
 from .receipt import Check, Group, Local, Origin, Quantity, Receipt, Row, Step
 from .typed import is_typed
 
-__all__ = ["jump_of", "meaning", "place", "render", "rounding_shows", "shaped", "unwritten"]
+__all__ = ["jump_of", "meaning", "place", "remarks", "render", "rounding_shows", "shaped", "unwritten"]
 
 MOST_ROWS = 8
+SMALL = 0.1
+"""A factor below this is worth a remark."""
 FOLD_FROM = 12
 """Accounts of so many steps and more are folded."""
 
 
 def render(receipt: Receipt, lang: str, width: int, all_steps: bool) -> str:
     """Return the account as lines of at most about `width` columns."""
-    return "\n".join(line.rstrip() for line in _Text(receipt, lang, width, all_steps).lines()) + "\n"
+    text_ = _Text(receipt, lang, width, all_steps)
+    return "\n".join(piece.rstrip() for line in text_.lines() for piece in text_.wrapped(line)) + "\n"
 
 
 class _Text:
@@ -37,12 +40,11 @@ class _Text:
         yield from self.head()
         if r.reason is not None:
             yield ""
-            yield from self.wrapped(self.say("reason", code=self.code(r.reason.code), words=r.reason.words))
+            yield self.say("reason", code=self.code(r.reason.code), words=r.reason.words)
             if len(r.reason.causes) > 1:
                 met = self.say("separator").join(f"{self.code(code)} ×{count}" for code, count in r.reason.causes)
                 yield self.say("causes", met=met)
-        for note in r.notes:
-            yield from self.wrapped(note)
+        yield from r.notes
         if r.gradient is not None:
             if r.array is not None:
                 yield from self.array()
@@ -74,7 +76,7 @@ class _Text:
         yield "  " + self.say("separator").join(facts)
         if r.gradient is not None:
             if math.isfinite(r.gradient):
-                yield from self.wrapped("  " + meaning(r, self.lang))
+                yield "  " + meaning(r, self.lang)
             held = shown_number(r.grad) if r.grad is not None else self.say(unwritten(r))
             if r.wrt.kind == "leaf" and (r.grad is None or str(r.grad) != str(r.gradient)):
                 yield "  " + self.say("grad", name=r.wrt.name, held=held)
@@ -97,7 +99,7 @@ class _Text:
                     self.say("array.zeros", zeros=s.zeros, size=s.size),
                 ]
             )
-        yield from aligned(table)
+        yield from self.fitted(table, "  ", 2)
         if account.largest != self.r.wrt.index:
             where = ", ".join(map(str, account.largest))
             yield "  " + self.say("array.largest", element=f"{self.r.wrt.name}[{where}]")
@@ -116,17 +118,19 @@ class _Text:
         yield ""
         yield self.say("rows.paths" if r.rows_are == "paths" else "rows.edges", x=r.wrt.symbol)
         shown = r.rows[:MOST_ROWS]
-        yield from aligned([self.row(i, row) for i, row in enumerate(shown, 1)])
+        yield from self.fitted([self.row(i, row) for i, row in enumerate(shown, 1)], "  ", 2)
+        for remark in remarks(r, self.lang):
+            yield "  " + remark
         rest = len(r.rows) - len(shown) + r.rows_omitted
         if rest:
             others = sum(row.product for row in r.rows[MOST_ROWS:]) + r.rows_omitted_total
             yield "  " + self.say("rows.rest", count=rest, total=shown_number(others))
         if rounding_shows(r):
-            yield "  " + self.say("rows.rounding", dtype=r.wrt.dtype, rounding=shown_number(r.rounding, 3))
+            said = self.say("rows.rounding", dtype=r.wrt.dtype, rounding=shown_number(r.rounding, 3))
+            yield "  " + said
         mark = "✓" if r.agrees else "✗"
-        yield "  " + self.say(
-            "rows.total", total=shown_number(r.total), engine=shown_number(r.gradient), mark=mark, x=r.wrt.symbol
-        )
+        sums = {"total": shown_number(r.total), "engine": shown_number(r.gradient), "mark": mark, "x": r.wrt.symbol}
+        yield "  " + self.say("rows.total", **sums)
 
     def row(self, i: int, row: Row) -> list[str]:
         shown = " ← ".join([*row.through, self.r.wrt.symbol])
@@ -188,8 +192,7 @@ class _Text:
         if count > 1:
             incoming += " " + self.say("step.sum", count=count)
         yield f"      {self.say('step.incoming', incoming=incoming)}"
-        table = [self.local(step, local) for local in step.locals]
-        yield from aligned(table, indent="      ")
+        yield from self.fitted([self.local(step, local) for local in step.locals], "      ", 2)
         if step.statement is not None:
             yield f"      {self.say('step.statement')} {step.statement}"
 
@@ -215,14 +218,12 @@ class _Text:
         if c.verdict == "not checked":
             yield self.say("check.not", why=c.why or "")
             return
-        yield from self.wrapped(
-            self.say(
-                f"check.{c.verdict}",
-                numeric=shown_number(c.numeric),
-                engine=shown_number(self.r.gradient),
-                h=shown_number(c.h, 3),
-                x=self.r.wrt.symbol,
-            )
+        yield self.say(
+            f"check.{c.verdict}",
+            numeric=shown_number(c.numeric),
+            engine=shown_number(self.r.gradient),
+            h=shown_number(c.h, 3),
+            x=self.r.wrt.symbol,
         )
         if c.why:
             yield f"  {c.why}"
@@ -231,9 +232,7 @@ class _Text:
         elif c.verdict != "agrees":
             yield "  " + self.say("check.sides", left=shown_number(c.left), right=shown_number(c.right))
         for kink in c.kinks:
-            yield from self.wrapped(
-                "  " + self.say("check.at_kink", mapping=kink.mapping, place=place(kink.origin), words=kink.words)
-            )
+            yield "  " + self.say("check.at_kink", mapping=kink.mapping, place=place(kink.origin), words=kink.words)
         if c.suspect is not None:
             step = next((s for s in self.r.steps if s.serial == c.suspect), None)
             if step is not None:
@@ -277,8 +276,21 @@ class _Text:
     def code(self, code: str) -> str:
         return text(f"receipt.code.{code}", self.lang)
 
+    def fitted(self, table: list[list[str]], indent: str, first: int) -> Iterator[str]:
+        """Rows in columns; where that is too wide, each on two lines, the first cells and the others."""
+        lines = aligned(table, indent=indent)
+        if all(width_of(line) <= self.width for line in lines):
+            yield from lines
+            return
+        for row in table:
+            yield indent + "  ".join(row[:first])
+            yield indent + "     " + "  ".join(filter(None, row[first:]))
+
     def wrapped(self, line: str) -> Iterator[str]:
-        """Break a long line between words, or between Chinese characters, and indent what follows."""
+        """Break a line that is too long between words, or between Chinese characters, and indent what follows."""
+        if width_of(line) <= self.width or "\n" in line:  # the layer view keeps to its columns
+            yield line
+            return
         indent = " " * (len(line) - len(line.lstrip()))
         current = ""
         for piece in _pieces(line.strip()):
@@ -316,6 +328,25 @@ def meaning(receipt: Receipt, lang: str) -> str:
     size = shown_number(abs(r.gradient))
     times = text("receipt.text.meaning.once" if size == "1" else "receipt.text.meaning.times", lang, size=size)
     return text(f"receipt.text.meaning.{kind}", lang, **names, times=times)
+
+
+def remarks(receipt: Receipt, lang: str) -> list[str]:
+    """Return what makes the first path negative, and what makes it small: the factors that do, each by its name."""
+    row = receipt.rows[0] if receipt.rows else None
+    if row is None or receipt.rows_are != "paths" or len(row.factors) < 2 or not math.isfinite(row.product):
+        return []
+    ends = [*row.through, receipt.wrt.symbol]
+    named = [f"∂{a}/∂{b} = {shown_number(f)}" for a, b, f in zip(ends[:-1], ends[1:], row.factors, strict=True)]
+    told = []
+    negative = [name for name, factor in zip(named, row.factors, strict=True) if factor < 0]
+    if row.product < 0:
+        factors = text("receipt.text.list", lang).join(negative)
+        told.append(text("receipt.text.rows.negative", lang, factors=factors))
+    sizes = [abs(factor) for factor in row.factors]
+    least = min(range(len(sizes)), key=sizes.__getitem__)
+    if 0 < sizes[least] < SMALL:
+        told.append(text("receipt.text.rows.small", lang, factor=named[least]))
+    return told
 
 
 def unwritten(receipt: Receipt) -> str:

@@ -26,7 +26,7 @@ MOST_STEPS = 3000
 MOST_ELEMENTS = 16
 """Of leaves of so many elements, every element gets its receipt while there is room."""
 
-WIDTH = 60
+WIDTH = 50
 """How wide the panel of the page is, in columns of text."""
 
 Element = tuple[int, ...]

@@ -59,7 +59,7 @@ class Explanation:
             name = names.of_tensor(self.wrt) or language.text("receipt.this_tensor", self.lang)
             reason = why_missing(self.history, self.loss, self.wrt, name, self.lang)
             if reason is not None:
-                loss_name = names.of_tensor(self.loss) or "L"
+                loss_name = names.of_loss(self.loss)
                 return empty_receipt(
                     bare(self.loss, loss_name), bare(self.wrt, name), reason, self.lang, self._grad(())
                 )
@@ -75,7 +75,7 @@ class Explanation:
         names = Names(history, self.given, self.frame)
         figures = scene.figures(self._element(scene.array, scene.gradient), check=self.wants_check)
         spot = figures.spot
-        writer = StepWriter(scene.around, names, names.of_tensor(self.loss) or "L", self.lang)
+        writer = StepWriter(scene.around, names, names.of_loss(self.loss), self.lang)
         inside = {node.serial for node in scene.nodes}
         route = follow(scene.around, spot, figures.edges, shown[::-1], inside, scene.root)
         readable = len(back) <= MOST_STEPS and not scene.cotangents.replaced

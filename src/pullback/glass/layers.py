@@ -74,7 +74,7 @@ def layer_view(history: History, loss: Any, names: Names, sample: int | None, la
     seed = spec_of(loss).dtype.type(1)
     cotangents = Cotangents(history, seed, [*history.nodes, *history.leaves])
     around = Surroundings(history, cotangents)
-    writer = StepWriter(around, names, names.of_tensor(loss) or "L", lang)
+    writer = StepWriter(around, names, names.of_loss(loss), lang)
     batch = shape_of(history.output(layers[0].z_node))[0] if np.ndim(history.output(layers[0].z_node)) > 1 else 1
     if sample is not None and not -batch <= sample < batch:
         raise IndexError(f"explain: sample {sample} does not exist in a batch of {batch}")

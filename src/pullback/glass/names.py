@@ -122,6 +122,16 @@ class Names:
         known = self._arrays.get(id(payload))
         return known[1] if known is not None and known[0] is payload else None
 
+    def of_loss(self, loss: Any) -> str:
+        """Return the program's name for the loss, or else L, which it is called from now on."""
+        name = self.of_tensor(loss)
+        if name is None:
+            name = "L" if "L" not in self._used else "L′"
+            if loss._link is not None:
+                self._places[owner(loss._link).serial, part_of(loss._link)] = name
+                self._used.add(name)
+        return name
+
     def of_constant(self, x: Any) -> str | None:
         """Return the name of a constant array; None for a number, which needs none."""
         if np.ndim(x) == 0:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
-from .account import jump_of, meaning, place, rounding_shows, shaped, unwritten
+from .account import jump_of, meaning, place, remarks, rounding_shows, shaped, unwritten
 from .columns import shown_number, signed
 from .formula import Formula, to_mathml, to_unicode
 from .language import language, text
@@ -134,6 +134,7 @@ class _Sheet:
             return
         yield f"<h3>{self.say('rows.paths' if r.rows_are == 'paths' else 'rows.edges', x=r.wrt.symbol)}</h3>"
         yield from _table(self.row(i, row) for i, row in enumerate(r.rows, 1))
+        yield from (f"<p>{escape(remark)}</p>" for remark in remarks(r, self.lang))
         if r.rows_omitted:
             rest = shown_number(r.rows_omitted_total)
             yield f"<p>{self.say('rows.rest', count=r.rows_omitted, total=rest)}</p>"

@@ -131,6 +131,8 @@ STRINGS: dict[str, str] = {
     "receipt.text.few": "⋮ and {count} more, one for each time that it is used",
     "receipt.text.rows.paths": "Every path from the loss to {x}, its local derivatives, and their product",
     "receipt.text.rows.edges": "What is made of {x} directly: incoming gradient · local derivative",
+    "receipt.text.rows.negative": "path 1 is negative because of {factors}",
+    "receipt.text.rows.small": "path 1 is made small by {factor}",
     "receipt.text.rows.rest": "and {count} more, together {total}",
     "receipt.text.rows.rounding": "rounding to {dtype}, on the way and in adding up: {rounding}",
     "receipt.text.rows.total": "sum {total}   the engine's gradient {engine} {mark}",

@@ -99,6 +99,8 @@ STRINGS: dict[str, str] = {
     "receipt.text.few": "⋮ 另有 {count} 行，每使用一次一行",
     "receipt.text.rows.paths": "从损失到 {x} 的每条路径、各处的局部导数及其乘积",
     "receipt.text.rows.edges": "由 {x} 直接得出的量：传入的梯度 · 局部导数",
+    "receipt.text.rows.negative": "第 1 条路径为负，是因为 {factors}",
+    "receipt.text.rows.small": "第 1 条路径变小，是因为 {factor}",
     "receipt.text.rows.rest": "另有 {count} 项，合计 {total}",
     "receipt.text.rows.rounding": "途中与相加时舍入为 {dtype}：{rounding}",
     "receipt.text.rows.total": "合计 {total}   引擎的梯度 {engine} {mark}",
