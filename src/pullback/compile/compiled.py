@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from ..core import tree
 from ..core.cell import Cell
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, current
 from ..core.value import Value
 from ..transforms.graph import Graph
-from ..transforms.reverse import TAPE, Tape
+from ..transforms.reverse import TAPE, Tape, keep_values
 from ..transforms.trace import Traced
 from .lowering import lowered
 from .plan import made
 from .report import Report, reported
 from .runner import Runner, Stopped
+from .verifying import compared, unchanged
 
 __all__ = ["Compiled", "compile"]
 
@@ -27,8 +29,9 @@ __all__ = ["Compiled", "compile"]
 class Compiled(Traced):
     """A function that runs as native code. Made by `pullback.compile`."""
 
-    def __init__(self, function: Callable[..., Any], max_traces: int) -> None:
+    def __init__(self, function: Callable[..., Any], max_traces: int, verify: bool = False) -> None:
         super().__init__(function, max_traces)
+        self.verify = verify
         self.runners: dict[Any, list[Runner]] = {}
         self._made: dict[int, Runner] = {}
         self.seconds: dict[int, float] = {}
@@ -58,6 +61,27 @@ class Compiled(Traced):
             )
         return reported(self.last, self.seconds[id(self.last)])
 
+    def explain(self, *args: Any, wrt: Any, **settings: Any) -> Any:
+        """Explain a gradient of the function's first result, as `pullback.explain` does.
+
+        The function runs eagerly on `args` for it, with every value kept, and all state is put back afterwards: what
+        is explained is the run that a compiled call would make now. `settings` go to `pullback.explain`.
+
+        >>> import pullback as pb
+        >>> w = pb.tensor([2.0, 3.0], requires_grad=True)
+        >>> step = pb.compile(lambda x: pb.sum(w * x))
+        >>> receipt = step.explain(pb.tensor([5.0, 7.0]), wrt=w[1])
+        >>> float(receipt.gradient)
+        7.0
+        """
+        from ..glass.explain import explain
+
+        with keep_values():
+            with unchanged(self.graph(*args)):
+                result = self.function(*args)
+            first = tree.leaves(result)[0]
+            return explain(first, wrt=wrt, **settings)
+
     def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
         """Run a recorded graph natively, where that means the same."""
         runner = self._made.get(id(graph))
@@ -78,6 +102,8 @@ class Compiled(Traced):
             return runner.graph.run(arguments)
         self.last = runner
         try:
+            if self.verify:
+                return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))
             return runner.run(arrays)
         except Stopped:
             return runner.graph.run(arguments)
@@ -107,8 +133,29 @@ def _array(x: Any) -> Any:
     return x
 
 
-def compile(function: Callable[..., Any] | None = None, *, max_traces: int = 64) -> Any:
-    """Record a function as a graph of mappings, and run it as native code from then on."""
+def compile(function: Callable[..., Any] | None = None, *, max_traces: int = 64, verify: bool = False) -> Any:
+    """Record a function as a graph of mappings on its first call, and run it as native code from then on.
+
+    Any function of arrays will do: a whole training step (forward, backward, clipping, optimiser, metrics), a
+    model, `grad` or `hessian` or `vmap` of a function. State (parameters, slots of the optimiser, random counters,
+    `.grad`) is found automatically; it changes when a run has succeeded. Shapes, dtypes, static arguments and static
+    state belong to the signature: another one is compiled once more, up to `max_traces` times.
+
+    What is computed equals eager execution up to rounding (sums may be made in another order); it does not depend
+    on the number of threads. In a function that changes state, denormal numbers count as zero. A mapping without a
+    kernel runs as it is inside the plan; `report()` of the compiled function says which do. Compiled code is kept on
+    disk, in `$PULLBACK_CACHE` or the user's folder for such files. `verify=True` runs every call eagerly as well
+    and raises VerifyError where the two differ.
+
+    Where a result is to be differentiated from outside, and inside other transforms, the recorded graph runs eagerly.
+
+    Raises TraceError when the function asks for a number behind a traced value, or changes too often.
+
+    >>> import pullback as pb
+    >>> slope = pb.compile(pb.grad(lambda x: pb.sum(x**3)))
+    >>> slope(pb.tensor([1.0, 2.0])).tolist()
+    [3.0, 12.0]
+    """
     if function is None:
-        return functools.partial(compile, max_traces=max_traces)
-    return Compiled(function, max_traces)
+        return functools.partial(compile, max_traces=max_traces, verify=verify)
+    return Compiled(function, max_traces, verify)

@@ -24,7 +24,7 @@ def backward(root: Value, gradient: Any, retain_graph: bool | None, create_graph
     """Pull `gradient` (1 for a scalar) back from `root`; the leaves' `.grad` are written together at the end."""
     level = tape()
     gradient = _start(root, gradient, create_graph, level)
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = (create_graph or level.keeping) if retain_graph is None else retain_graph
     taken = {id(gradient): gradient}
     updates = []
     with interpreting(level if create_graph else level.below):
