@@ -12,7 +12,7 @@ from .finish import Epilogue
 from .function import Function, Module
 from .pack import Panel, emit_pack
 from .pieces import Run, each
-from .product import ProductKernel
+from .product import Product, ProductKernel, emit_product
 from .types import FLOAT, I64, PTR, Operand, Type
 
 __all__ = ["Convolution", "emit_convolution", "emit_convolution_input", "kernel_parameters"]
@@ -66,6 +66,21 @@ class Convolution:
         taps = math.prod(self.kernel) * self.channels // self.groups
         return 2 * self.images * math.prod(self.counts) * taps * self.outputs
 
+    @property
+    def positions(self) -> int:
+        """How many positions the kernel has in all images."""
+        return self.images * math.prod(self.counts)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether each position meets its own place only: then a convolution is a matrix product."""
+        return (
+            self.counts == self.size
+            and math.prod(self.kernel) == 1
+            and self.groups == 1
+            and not any(width for pair in self.padding for width in pair)
+        )
+
 
 def emit_convolution(
     module: Module, name: str, convolution: Convolution, epilogue: Epilogue | None = None
@@ -74,6 +89,10 @@ def emit_convolution(
 
     To the epilogue a row is a position, counted through all images, and a column an output channel.
     """
+    if convolution.pointwise:
+        shape = (convolution.positions, convolution.outputs, convolution.channels)
+        strides = (convolution.channels, 1, convolution.outputs, 1, convolution.outputs)
+        return emit_product(module, name, Product(*shape, *strides, type=convolution.type), epilogue)
     axes = [
         Axis(n, count, s, -before, k, d, 0, 1, count)
         for n, count, s, (before, _), k, d in zip(
@@ -103,6 +122,10 @@ def emit_convolution_input(
     with the weights turned over. To the epilogue a row is a place of x, counted through all images. Positions beyond
     the edges of y count as zeros, so a weight that is not finite makes NaN along the edges of x.
     """
+    if convolution.pointwise:
+        shape = (convolution.positions, convolution.channels, convolution.outputs)
+        strides = (convolution.outputs, 1, 1, convolution.outputs, convolution.channels)
+        return emit_product(module, name, Product(*shape, *strides, type=convolution.type), epilogue)
     phases = [
         _phases(n, count, k, s, before, d)
         for n, count, k, s, (before, _), d in zip(

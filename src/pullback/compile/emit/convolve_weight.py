@@ -10,7 +10,7 @@ from .convolve import Convolution, kernel_parameters
 from .correlate import NEAR
 from .function import Function, Module
 from .pieces import Run, runs
-from .product import ProductKernel
+from .product import Product, ProductKernel, emit_product
 from .slab import Slab, emit_slab
 from .tile import Level, Tile, emit_tile, rows_of_tile
 from .types import BOOL, I64, PTR, Operand
@@ -26,6 +26,10 @@ def emit_convolution_weight(
     Its pieces are tiles of w, so that the result is the same however many threads share them. Each thread goes
     through all images. With `accumulate` it is added to what stands in w.
     """
+    if convolution.pointwise:
+        shape = (convolution.channels, convolution.outputs, convolution.positions)
+        strides = (1, convolution.channels, convolution.outputs, 1, convolution.outputs)
+        return emit_product(module, name, Product(*shape, *strides, accumulate, convolution.type))
     plan = _Plan(module, convolution, accumulate)
     plan.write_block(f"{name}.block")
     f = Function(module, name, kernel_parameters)

@@ -9,7 +9,7 @@ from .finish import Epilogue
 from .function import Function, Module
 from .pieces import Run, each, runs
 from .slab import Slab, emit_slab
-from .tile import Level, Tile, emit_tile, rows_of_tile
+from .tile import UNROLLED, Level, Tile, emit_tile, registers, rows_of_tile
 from .types import I64, PTR, Operand, Type
 
 __all__ = ["Axis", "Correlation", "Correlator", "levels_over_taps"]
@@ -227,11 +227,21 @@ def levels_over_taps(work: Correlation, strides: tuple[int, ...]) -> tuple[Level
 
 
 def _shape(module: Module, work: Correlation) -> tuple[list[Run], list[Run]]:
-    """Return how the columns and the positions of a line are cut into tiles: equal ones where that costs little."""
+    """Return how the columns and the positions of a line are cut into tiles.
+
+    Where the registers are many, tall and narrow tiles are best, since the weights come from the second cache; but
+    they must divide the line, or two kernels are needed. What is written out needs registers to spare.
+    """
     lanes = module.lanes(work.type)
     count = work.axes[-1].count
-    vectors = {512: 4, 256: 2, 128: 4, 0: 3}[module.vector_bits]
-    panels = runs(work.columns, lanes * vectors, lanes)
-    most = rows_of_tile(module, -(-max(run.size for run in panels) // lanes))
-    equal = (rows for rows in range(most, most * 2 // 3 - 1, -1) if count % rows == 0)
-    return panels, runs(count, next(equal, most))
+    vectors = -(-work.columns // lanes)
+    written_out = work.axes[-1].taps * work.depth <= UNROLLED
+    widths = (min(vectors, 2),) if registers(module) < 32 else (vectors,) if vectors <= 3 else (2, 4)
+    for wide in widths:
+        most = rows_of_tile(module, wide)
+        if written_out:
+            most = most * 3 // 4
+        equal = next((rows for rows in range(most, most // 2 - 1, -1) if count % rows == 0), 0)
+        if equal:
+            break
+    return runs(work.columns, lanes * wide, lanes), runs(count, equal or most)

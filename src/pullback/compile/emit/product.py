@@ -182,7 +182,9 @@ class _Plan:
         if not self.dots:
             self.tiles = runs(product.rows, self._rows_of_tile())
         rows, columns = (sum(run.count for run in cut) for cut in (self.tiles, self.panels))
-        self.by_rows = rows >= columns and not (self.packed and columns >= 8)
+        # By columns each thread turns its own part of B over, by rows each does all of it: dear for a few rows.
+        dear = self.packed and product.rows <= DEPTH_OF_COPY and (columns % 2 == 0 or columns > 6)
+        self.by_rows = rows >= columns and not dear and not (self.packed and columns >= 8)
         self.units = rows if self.by_rows else columns
 
     def _rows_of_tile(self) -> int:

@@ -9,7 +9,7 @@ from .finish import Epilogue, Finished, finish, finish_parameters
 from .function import Function, Module
 from .types import BOOL, I64, PTR, Operand, Type, constant
 
-__all__ = ["Level", "Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
+__all__ = ["UNROLLED", "Level", "Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
 
 
 UNROLLED = 4
