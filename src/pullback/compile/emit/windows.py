@@ -159,6 +159,8 @@ class _Writer:
         self.body = body
         self.same = same
         self.lanes = module.lanes(windows.type)
+        # Where windows at the border are written out by themselves, a loop over the registers keeps the code short.
+        self.uniform = all(len(windows.segments(axis, same)) == 1 for axis in range(len(windows.kernel)))
         last = len(windows.lead) + len(windows.kernel) - 1
         self.along_windows = (
             along_windows and windows.channel is None and windows.x_strides[last] == 1 == windows.y_strides[last]
@@ -230,7 +232,7 @@ class _Writer:
         """Go through consecutive elements: yields the first, the lanes of the register, and how many are valid."""
         many = width // self.lanes
         done = 0
-        if many > 4:
+        if many > (4 if self.uniform else 1):
             with self.f.loop(0, many * self.lanes, self.lanes) as loop:
                 yield loop.index, self.lanes, self.lanes
             done = many * self.lanes
