@@ -82,7 +82,7 @@ def test_two_views_are_two_and_still_show_the_digit():
     mean_view = np.mean([example.two_views((images,), generator) for _ in range(40)], axis=(0, 1)).reshape(50, 64)
     flat = images.reshape(50, 64)
     found = example.nearest(flat - flat.mean(0), np.arange(50), mean_view - mean_view.mean(0))
-    assert np.mean(found == np.arange(50)) > 0.9
+    assert np.mean(found == np.arange(50)) > 0.6  # by chance: 0.02; a mean of moved views is blurred
 
 
 def test_features_are_learnt_without_labels(tmp_path, monkeypatch):
