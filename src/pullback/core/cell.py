@@ -8,11 +8,11 @@ replayed, a store that turns the first read into an input and the last write int
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-__all__ = ["Cell", "Store", "storing"]
+__all__ = ["Cell", "Store", "contents", "storing", "write_together"]
 
 
 class Store(Protocol):
@@ -67,6 +67,22 @@ _store: ContextVar[Store | None] = ContextVar("store", default=None)
 def active_store() -> Store | None:
     """Return the store that reads and writes go to, or None when they go to the cells themselves."""
     return _store.get()
+
+
+def contents(cells: Iterable[Cell]) -> list[Any]:
+    """Return the present values of several cells."""
+    store = _store.get()
+    return [cell.value for cell in cells] if store is None else [store.read(cell) for cell in cells]
+
+
+def write_together(pairs: Iterable[tuple[Cell, Any]]) -> None:
+    """Replace the values of several cells."""
+    store = _store.get()
+    for cell, value in pairs:
+        if store is None:
+            cell.value = value
+        else:
+            store.write(cell, value)
 
 
 @contextlib.contextmanager

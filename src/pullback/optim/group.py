@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.cell import Cell
+from ..core.cell import Cell, contents
 from ..core.value import Value
 from ..tensor import Tensor
 from ..transforms.reverse import TAPE
@@ -71,7 +71,7 @@ class ParamGroup(MutableMapping[str, Any]):
 
     def values_now(self) -> dict[str, Any]:
         """Return all settings as an update takes them: arrays or traced values, and static values."""
-        return {name: cell.read() for name, cell in self._cells.items()}
+        return dict(zip(self._cells, contents(self._cells.values()), strict=True))
 
     def __getitem__(self, name: str) -> Any:
         if name == "params":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.cell import Cell
+from ..core.cell import Cell, contents, write_together
 from ..core.errors import DtypeError, ShapeError
 from ..core.interpret import interpreting
 from ..nn.clipping import gradient_cell, plain_gradient
@@ -83,11 +83,10 @@ class Optimizer:
                         continue
                     if isinstance(g, Tensor):
                         g = plain_gradient(link.grad)
-                    p, step, *slots = [cell.read() for cell in row.cells]
+                    p, step, *slots = contents(row.cells)
                     values = update(p, g, step, slots, settings)
                     new.extend(zip(row.cells, values, strict=True))
-        for cell, value in new:
-            cell.write(value)
+        write_together(new)
         return loss
 
     def zero_grad(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import space
-from ..core.cell import Cell
+from ..core.cell import Cell, write_together
 from ..core.errors import GradientError, ShapeError
 from ..core.interpret import current, interpreting
 from ..core.spec import spec_of
@@ -37,8 +37,7 @@ def backward(root: Value, gradient: Any, retain_graph: bool | None, create_graph
                 have = cell.read()
                 total = space.own(g, taken) if have is None else space.add(_content(have, create_graph), g)
                 updates.append((cell, total))
-    for cell, total in updates:
-        cell.write(total)
+    write_together(updates)
 
 
 def _start(root: Value, gradient: Any, create: bool, level: Reverse) -> Any:

@@ -35,9 +35,9 @@ def walk_back(
     heap: list[int] = []
     targets: dict[int, Any] = {}
     pending: dict[int, Any] = {}
-    for link, g in seeds:
-        _deliver(link, g, heap, targets, pending)
     found: dict[Leaf, Any] = {}
+    for link, g in seeds:
+        _deliver(link, g, heap, targets, pending, found)
     fit = space.fit
     add = space.add
     plain = current() is EVALUATE
@@ -48,9 +48,6 @@ def walk_back(
         if node.hooks is not None:
             for hook in list(node.hooks):
                 g = hook(g)
-        if node.__class__ is Leaf:
-            found[node] = g
-            continue
         inputs = node.inputs
         if inputs.__class__ is not tuple:
             inputs = _recall(node)
@@ -90,8 +87,8 @@ def walk_back(
                     gx = fit(gx, x)
             elif kind is not x.__class__ or isinstance(gx, Value):
                 gx = fit(gx, x)
-            if link.__class__ is Part:
-                _deliver(link, gx, heap, targets, pending)
+            if link.__class__ is not Node:
+                _deliver(link, gx, heap, targets, pending, found)
                 continue
             at = link.serial
             have = pending.get(at)
@@ -104,10 +101,20 @@ def walk_back(
         if not retain:
             node.inputs = node.output = None
             node.links = ()
+    for leaf in found:
+        if leaf.hooks is not None:
+            for hook in list(leaf.hooks):
+                found[leaf] = hook(found[leaf])
     return found
 
 
-def _deliver(link: Any, g: Any, heap: list[int], targets: dict[int, Any], pending: dict[int, Any]) -> None:
+def _deliver(
+    link: Any, g: Any, heap: list[int], targets: dict[int, Any], pending: dict[int, Any], found: dict[Leaf, Any]
+) -> None:
+    if link.__class__ is Leaf:
+        have = found.get(link)
+        found[link] = g if have is None else space.add(have, g)
+        return
     at = link.serial
     if at not in targets:
         heappush(heap, -at)
