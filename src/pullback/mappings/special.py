@@ -97,34 +97,33 @@ def _erf_near(x: Any) -> Any:
 def _erfc_beyond(a: Any) -> Any:
     """erfc for a > 15/32."""
     a = np.minimum(a, 28.0)  # erfc(28) is below the smallest float64
-    value = np.empty_like(a)
-    middle = a <= 4.0
-    value[middle] = _rational(a[middle], _ERFC)
-    far = a[~middle]
-    u = 1 / (far * far)
-    value[~middle] = (1 / math.sqrt(math.pi) - u * _rational(u, _ERFC_FAR)) / far
+    value = _rational(np.minimum(a, 4.0), _ERFC)
+    beyond = a > 4.0
+    if beyond.any():
+        far = a[beyond]
+        u = 1 / (far * far)
+        value[beyond] = (1 / math.sqrt(math.pi) - u * _rational(u, _ERFC_FAR)) / far
     # e^(−a²) with a² split in an exact leading part and a small rest, so that no bit of a² is lost.
     lead = np.trunc(a * 16) / 16
     return value * (np.exp(-lead * lead) * np.exp(-(a - lead) * (a + lead)))
 
 
+# Both formulas for all numbers, each held where it is good, and then a choice: that takes a third of the time that
+# picking the numbers out for one of them takes.
+_NEAR = 0.46875
+
+
 def _erf_array(x: Any) -> Any:
     size = np.abs(x)
-    value = np.empty_like(x)
-    near = ~(size > 0.46875)
-    value[near] = _erf_near(x[near])
-    value[~near] = np.copysign(1 - _erfc_beyond(size[~near]), x[~near])
-    return value
+    beyond = np.copysign(1 - _erfc_beyond(np.maximum(size, _NEAR)), x)
+    return np.where(size > _NEAR, beyond, _erf_near(np.clip(x, -_NEAR, _NEAR)))
 
 
 def _erfc_array(x: Any) -> Any:
     size = np.abs(x)
-    value = np.empty_like(x)
-    near = ~(size > 0.46875)
-    value[near] = 1 - _erf_near(x[near])
-    beyond = _erfc_beyond(size[~near])
-    value[~near] = np.where(x[~near] < 0, 2 - beyond, beyond)
-    return value
+    beyond = _erfc_beyond(np.maximum(size, _NEAR))
+    beyond = np.where(x < 0, 2 - beyond, beyond)
+    return np.where(size > _NEAR, beyond, 1 - _erf_near(np.clip(x, -_NEAR, _NEAR)))
 
 
 def _in_double(kernel: Callable[[Any], Any], single: Callable[[float], float]) -> Callable[[Any], Any]:
@@ -145,7 +144,7 @@ def _in_double(kernel: Callable[[Any], Any], single: Callable[[float], float]) -
 
 
 _DOUBLE = np.dtype(np.float64)
-_BLOCK = 8192  # as many numbers as the kernels' intermediate arrays keep in the cache: twice as quick
+_BLOCK = 16384  # as many numbers as the intermediate arrays keep in the cache: twice as quick
 
 erfc_value = _in_double(_erfc_array, math.erfc)
 
