@@ -303,10 +303,12 @@ class _Text:
 
 
 def _pieces(line: str) -> Iterator[str]:
-    piece = ""
+    """Cut a line where it may be broken: behind spaces and Chinese characters, but not inside an index."""
+    piece, depth = "", 0
     for character in line:
         piece += character
-        if character == " " or width_of(character) == 2:
+        depth += (character == "[") - (character == "]")
+        if depth <= 0 and (character == " " or width_of(character) == 2):
             yield piece
             piece = ""
     yield piece
