@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from pullback.cli import main
 from pullback.train import History
 
-FILES = {"config.json", "metrics.jsonl", "versions.json", "weights.safetensors"}
+FILES = {"checkpoints", "config.json", "metrics.jsonl", "versions.json", "weights.safetensors"}
 WORDS = ["train", "digits", "--epochs", "6", "--layers", "32"]
 
 
@@ -78,9 +79,8 @@ def test_killed_and_interrupted_runs_end_bit_for_bit_as_one_that_was_left_alone(
                 assert process.returncode == 130
                 assert f"pullback train --resume {run} goes on from here" in output
             words = ["train", "--resume", str(run)]
-        if (run / "checkpoints").exists():
-            result = pullback(*words)
-            assert result.exit_code == 0, result.output
+        result = pullback(*words)
+        assert result.exit_code == 0 or "this run is complete after 6 epochs" in result.stderr, result.output
         assert (run / "weights.safetensors").read_bytes() == Path("whole/weights.safetensors").read_bytes()
         assert figures(run) == figures("whole") and len(figures(run)) == 6
         assert {path.name for path in run.iterdir()} - {"loss.png"} == FILES
@@ -88,30 +88,69 @@ def test_killed_and_interrupted_runs_end_bit_for_bit_as_one_that_was_left_alone(
 
 def test_a_complete_run_and_what_is_no_run():
     pullback(*WORDS, "--out", "run", "--quiet")
-    for place, message in (("run", "this run is complete"), ("nowhere", "no such file"), (".", "no such file")):
+    messages = {"run": "complete after 6 epochs; with --epochs N it goes on", "nowhere": "no such", ".": "no such"}
+    for place, message in messages.items():
         result = pullback("train", "--resume", place)
-        assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1
+        assert result.exit_code == 2 and message.lower() in result.stderr.lower() and result.stderr.count("\n") == 1
+    result = pullback("train", "--resume", "run", "--epochs", 6)
+    assert result.exit_code == 2 and "--epochs 6: the run in run has made 6 epochs; expected more" in result.stderr
+    for path in Path("run/checkpoints").iterdir():
+        shutil.rmtree(path)
+    Path("run/checkpoints").rmdir()
+    result = pullback("train", "--resume", "run")
+    assert result.exit_code == 2 and "run: there is no checkpoint to go on from" in result.stderr
+
+
+def test_more_epochs_end_as_if_they_had_been_asked_for_at_once():
+    assert pullback(*WORDS, "--out", "whole", "--quiet").exit_code == 0
+    assert pullback("train", "digits", "--epochs", 2, "--layers", 32, "--out", "run", "--quiet").exit_code == 0
+    assert [path.name for path in Path("run/checkpoints").iterdir()] == ["step-000000000046"]
+    result = pullback("train", "--resume", "run", "--epochs", 6)
+    assert result.exit_code == 0 and "goes on after epoch 2 of 6\n" in result.stdout
+    assert Path("run/weights.safetensors").read_bytes() == Path("whole/weights.safetensors").read_bytes()
+    assert figures("run") == figures("whole") and len(list(Path("run/checkpoints").iterdir())) == 1
+    assert json.loads(Path("run/config.json").read_text())["training"]["epochs"] == 6
+
+
+def test_where_it_goes_on_is_said_in_both_languages():
+    from pullback.cli.continuing import Standing
+    from pullback.cli.words import words_of
+
+    lines = {
+        "en": ["no checkpoint was written yet: begins with epoch 1 of 9", "goes on after epoch 3 of 9",
+               "goes on after step 17 of epoch 4 of 9"],
+        "zh": ["还没有写下检查点：从第 1 轮开始，共 9 轮", "从第 3 轮之后继续，共 9 轮",
+               "从第 4 轮的第 17 步之后继续，共 9 轮"],
+    }  # fmt: skip
+    for language, wanted in lines.items():
+        words = words_of(language)
+        assert [Standing(*place).line(9, words) for place in ((0, 0), (3, 0), (3, 17))] == wanted
 
 
 def interrupted():
+    """A run that was killed before its first checkpoint."""
     pullback(*WORDS, "--out", "run", "--quiet")
-    Path("run/checkpoints").mkdir()
+    for path in Path("run/checkpoints").iterdir():
+        shutil.rmtree(path)
     return Path("run")
 
 
 def test_a_run_goes_on_as_it_began():
     interrupted()
-    for words, name in ((["digits"], "DATA"), (["--lr", 0.1], "--lr"), (["--epochs", 9], "--epochs")):
+    for words, name in ((["digits"], "DATA"), (["--lr", 0.1], "--lr"), (["--seed", 9], "--seed")):
         result = pullback("train", *words, "--resume", "run")
         assert result.exit_code == 2 and f"{name} cannot be given with it" in result.stderr
     assert pullback("train").exit_code == 2
+    result = pullback("train", "--resume", "run")
+    assert result.exit_code == 0 and "no checkpoint was written yet: begins with epoch 1 of 6" in result.stdout
 
 
 def test_other_data_are_noticed():
     rows = "a,y\n" + "".join(f"{i},{2 * i}.5\n" for i in range(20))
     Path("data.csv").write_text(rows)
     assert pullback("train", "csv:data.csv", "--target", "y", "--epochs", 1, "--out", "run").exit_code == 0
-    Path("run/checkpoints").mkdir()
+    for path in Path("run/checkpoints").iterdir():
+        shutil.rmtree(path)
     Path("data.csv").write_text(rows.replace("5,10.5", "5,99.5"))
     result = pullback("train", "--resume", "run")
     assert result.exit_code == 2 and "no longer the data that the run in run began with" in result.stderr
@@ -128,7 +167,7 @@ def test_a_configuration_without_the_request():
     assert result.exit_code == 2 and "does not say what it was asked for" in result.stderr
 
 
-def test_a_full_disk_ends_the_training_with_one_line(monkeypatch):
+def test_a_full_disk_ends_the_training_and_says_how_to_go_on(monkeypatch):
     import importlib
 
     module = importlib.import_module("pullback.cli.train")
@@ -143,7 +182,55 @@ def test_a_full_disk_ends_the_training_with_one_line(monkeypatch):
         patched.setattr(module, "SECONDS_BETWEEN_CHECKPOINTS", 1e-6)
         patched.setattr(os, "rename", full)
         result = pullback(*WORDS, "--out", "run", "--quiet")
-    assert result.exit_code == 1 and result.stderr.count("\n") == 1
-    assert "no checkpoint could be written to run/checkpoints: No space left on device" in result.stderr
+    error, hint = result.stderr.splitlines()
+    assert result.exit_code == 1 and hint == "pullback train --resume run goes on from here"
+    assert "no checkpoint could be written to run/checkpoints: No space left on device" in error
     assert pullback("train", "--resume", "run").exit_code == 0
     assert len(figures("run")) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize(
+    ("largest", "missing", "message"),
+    [
+        (19_000, "weights.safetensors", "run/.weights.safetensors"),
+        (400, "config.json", ".config.json.part"),
+        (60_000, "loss.png", None),
+    ],
+)
+def test_a_disk_that_is_really_full(largest, missing, message):
+    """A limit on the size of files: the system itself refuses to write further, wherever that happens."""
+    program = (
+        "import resource, signal, sys; from pullback.cli import main; import matplotlib.figure\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2); main()"
+    )
+    words = ["train", "digits", "--epochs", "2", "--layers", "64", "--out", "run"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(largest), *words],
+        capture_output=True, text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr and not (Path("run") / missing).exists()
+    if message is None:
+        assert done.returncode == 0 and "no picture: File too large" in done.stdout and not done.stderr
+    else:
+        assert done.returncode == 1 and done.stderr.startswith("error: ") and "File too large" in done.stderr
+    assert not [path for path in Path("run").rglob("*") if path.name.endswith(".part") or ".part-" in path.name]
+
+
+def test_weights_that_could_not_be_written_are_written_when_it_goes_on(monkeypatch):
+    import importlib
+
+    module = importlib.import_module("pullback.cli.continuing")
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "run/w")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "save", full)
+        result = pullback(*WORDS, "--out", "run", "--quiet")
+    assert result.exit_code == 1 and "error: run/w: No space left on device" in result.stderr
+    assert "pullback train --resume run goes on from here" in result.stderr
+    assert pullback("train", "--resume", "run").exit_code == 0
+    pullback(*WORDS, "--out", "whole", "--quiet")
+    assert Path("run/weights.safetensors").read_bytes() == Path("whole/weights.safetensors").read_bytes()

@@ -19,7 +19,7 @@ from pullback.data import load_digits, write_idx
 from pullback.train import History
 from pullback.train.runs import load_run
 
-FILES = {"config.json", "metrics.jsonl", "versions.json", "weights.safetensors"}
+FILES = {"checkpoints", "config.json", "metrics.jsonl", "versions.json", "weights.safetensors"}
 
 
 @pytest.fixture(autouse=True)

@@ -200,11 +200,12 @@ def test_ctrl_c_in_the_middle_of_a_saving_leaves_nothing_half_done(tmp_path, mon
     assert list(tmp_path.iterdir()) == [older]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_only_be_read(tmp_path):
     save_checkpoint(tmp_path, CONTENTS, step=5)
     tmp_path.chmod(0o555)
     try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("this user may write everywhere")
         with pytest.raises(CheckpointError, match="Permission denied"):
             save_checkpoint(tmp_path, CONTENTS, step=6)
     finally:

@@ -204,6 +204,23 @@ def test_callbacks_are_told_everything_in_order():
     ]
 
 
+def test_all_hear_of_the_end_also_when_one_cannot_write():
+    ended = []
+
+    class Full(Callback):
+        def on_train_end(self, trainer):
+            ended.append("full")
+            raise OSError(28, "No space left on device")
+
+    class Last(Callback):
+        def on_train_end(self, trainer):
+            ended.append("last")
+
+    with pytest.raises(OSError, match="No space left"):
+        trainer_of(network(5, 3), callbacks=[Full(), Last(), Full()]).fit(classes(count=10), 1)
+    assert ended == ["full", "last", "full"]
+
+
 def test_stop_ends_the_training_after_the_step():
     class Stop(Callback):
         def on_batch_end(self, trainer):

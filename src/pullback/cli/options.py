@@ -50,7 +50,7 @@ class _Translating(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the language first, wherever it stands: `--help --lang zh` is to be in Chinese."""
-        for option, value in zip(args, [*args[1:], ""], strict=True):
+        for option, value in zip(args, [*args[1:], ""], strict=False):
             chosen = option.removeprefix("--lang=") if option.startswith("--lang=") else value
             if (option == "--lang" or option.startswith("--lang=")) and chosen in CATALOGUES:
                 ctx.meta[_CHOSEN] = chosen

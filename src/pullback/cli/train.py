@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Mapping
@@ -19,12 +20,21 @@ from ..core.errors import PullbackError
 from ..data import ArrayDataset, DataLoader
 from ..saving import save
 from ..threads import set_num_threads
-from ..train import Callback, Checkpoint, CheckpointError, GradientHealth, JSONLines, NonFiniteError, Trainer
+from ..train import Callback, Checkpoint, GradientHealth, JSONLines, NonFiniteError, Trainer
 from ..train.health import EXPLODING_NORM, EXPLODING_RATIO, VANISHING_SHARE
 from ..train.network import ACTIVATIONS, DTYPES, build_network
 from ..train.progress import Bar, Lines
 from ..train.runs import CONFIG, FORMAT, METRICS, VERSIONS, WEIGHTS, make_run_folder, versions, write_json
-from .continuing import CHECKPOINTS, continued, fingerprint, refuse_other_options, remove_checkpoints
+from .continuing import (
+    CHECKPOINTS,
+    continued,
+    fingerprint,
+    given_epochs,
+    keep_last,
+    refuse_other_options,
+    remove_checkpoints,
+    save_weights,
+)
 from .options import BadInput, Command, Widths, finite, language, language_option, option
 from .sources import Source, read_source
 from .words import words_of
@@ -74,10 +84,11 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
         refuse_other_options(words)
     elif data is None:
         raise click.MissingParameter(param=click.get_current_context().command.params[0])
+    standing = None
     request = {"data": data, "target": options["target"], "task": options["task"]}
     try:
         if resume is not None:
-            source, options, network = continued(resume, words)
+            source, options, network, standing = continued(resume, words, given_epochs())
         else:
             source = _read(request, words, options)
             options = _complete(options, words)
@@ -91,16 +102,30 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
         if debug:
             traceback.print_exc()
         raise BadInput(_message(error, words)) from None
-    if resume is None:
-        (folder / CHECKPOINTS).mkdir()
-        request["sha256"] = fingerprint(source)
-        config = {"data": source.describe(), "network": network, "training": options, "request": request}
-        write_json(folder / CONFIG, {"format": FORMAT, **config})
-        write_json(folder / VERSIONS, versions())
-    if not quiet:
-        _show_plan(console, words, source, network, options, folder, model)
-    trainer = _build_trainer(model, source, optimizer, folder, None if quiet else console, words)
-    return _run(trainer, source, options, folder, console, words, debug)
+    try:
+        if resume is None:
+            (folder / CHECKPOINTS).mkdir()
+            request["sha256"] = fingerprint(source)
+            config = {"data": source.describe(), "network": network, "training": options, "request": request}
+            write_json(folder / CONFIG, {"format": FORMAT, **config})
+            write_json(folder / VERSIONS, versions())
+        if not quiet:
+            _show_plan(console, words, source, network, options, folder, model)
+            if standing is not None:
+                console.print(standing.line(options["epochs"], words), style="bold")
+        trainer = _build_trainer(model, source, optimizer, folder, None if quiet else console, words)
+        return _run(trainer, source, options, folder, console, words, debug)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, a folder that is gone
+        if debug:
+            traceback.print_exc()
+        click.echo(f"{words['error']}: {_message(error, words)}", err=True)
+        if resume is None and not (folder / CONFIG).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # nothing began
+        if list((folder / CHECKPOINTS).glob("step-*")):
+            click.echo(words["kept.resume"].format(folder=folder), err=True)
+        return EXIT_FAILED
 
 
 # ------------------------------------------------------------------------------------------- the parts
@@ -161,7 +186,8 @@ def _build_trainer(
     callbacks: list[Callback] = [GradientHealth(), JSONLines(folder / METRICS)]
     if console is not None:
         callbacks.append(Bar(words, console) if console.is_terminal else Lines(words))
-    callbacks.append(Checkpoint(folder / CHECKPOINTS, every_epochs=None, every_seconds=SECONDS_BETWEEN_CHECKPOINTS))
+    kept = folder / CHECKPOINTS
+    callbacks.append(Checkpoint(kept, every_epochs=None, every_seconds=SECONDS_BETWEEN_CHECKPOINTS, at_end=True))
     classes = source.classes is not None
     loss = nn.CrossEntropyLoss() if classes else nn.MSELoss()
     metrics = ("accuracy",) if classes else ("r2",)
@@ -178,11 +204,6 @@ def _run(
         history = trainer.fit(
             loader, options["epochs"], validation={"test": source.test}, resume=folder / CHECKPOINTS
         )
-    except CheckpointError as error:
-        if debug:
-            traceback.print_exc()
-        click.echo(f"{words['error']}: {error}", err=True)
-        return EXIT_FAILED
     except NonFiniteError as error:
         save(folder / WEIGHTS, trainer.model)
         remove_checkpoints(folder)  # going on from them would lead here again
@@ -192,14 +213,14 @@ def _run(
         click.echo(words["error.kept"].format(folder=folder), err=True)
         return EXIT_FAILED
     seconds = time.perf_counter() - start
-    save(folder / WEIGHTS, trainer.model)
+    save_weights(folder, trainer.model, history)
     figures = trainer.evaluate(source.test)
     if history.interrupted:
         complete = sum(1 for record in history if record.get("complete", True))
         console.print(words["kept"].format(epochs=complete, wanted=options["epochs"]), style="yellow")
         console.print(words["kept.resume"].format(folder=folder), style="yellow")
     else:
-        remove_checkpoints(folder)
+        keep_last(folder)
     result = _result(source, figures, seconds, words)
     console.print(result, style="bold")
     _draw(trainer, source, folder, console, words)
@@ -274,11 +295,13 @@ def _draw(trainer: Trainer, source: Source, folder: Path, console: Console, word
         trainer.history.plot(folder / PICTURE, title=f"{source.name}: {widths}")
     except ImportError:
         console.print(words["no_picture"], style="yellow")
+    except OSError as error:
+        console.print(words["no_picture.file"].format(reason=error.strerror or error), style="yellow")
 
 
 def _message(error: Exception, words: Words) -> str:
     if isinstance(error, FileNotFoundError) and error.strerror:
         return words["error.no_file"].format(path=error.filename)
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, PullbackError):
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -124,9 +124,11 @@ class JSONLines(Callback):
 
     def on_train_end(self, trainer: Trainer) -> None:
         if self._file is not None:
-            self._write({"interrupted": trainer.history.interrupted})
-            self._file.close()
-            self._file = None
+            try:
+                self._write({"interrupted": trainer.history.interrupted})
+            finally:
+                file, self._file = self._file, None
+                file.close()
 
     def _write(self, record: dict[str, Any]) -> None:
         assert self._file is not None

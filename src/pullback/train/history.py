@@ -72,11 +72,8 @@ class History:
 
         The file appears complete or not at all. What is no number in JSON (NaN, infinity) is written as text.
         """
-        target = Path(path)
-        part = target.with_name(f".{target.name}.part")
         records = [*self.epochs, self._end()] if end else self.epochs
-        part.write_text("".join(json_line(record) for record in records), encoding="utf-8")
-        os.replace(part, target)
+        write_whole(Path(path), "".join(json_line(record) for record in records))
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> History:
@@ -105,6 +102,17 @@ class History:
 
     def _end(self) -> Record:
         return {"interrupted": self.interrupted}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, which appears complete or not at all; line ends are kept as they are."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def json_line(record: Record) -> str:

@@ -33,6 +33,7 @@ class Checkpoint(Callback):
 
     ``folder``: where; a new one, or with ``resume`` the one that is continued. ``every_epochs``, ``every_steps``,
     ``every_seconds``: when, each None for never; a checkpoint after some seconds waits for the end of the step.
+    ``at_end``: also when the training is complete, so that it can go on with more epochs.
     ``keep``: how many of the newest to keep. ``monitor``: a figure of the epochs, such as "validation_loss"; the
     checkpoint of the epoch with the best one is kept too, and ``best`` is its path; ``mode`` as in
     `EarlyStopping`. ``last`` is the path of the newest.
@@ -52,6 +53,7 @@ class Checkpoint(Callback):
         every_epochs: int | None = 1,
         every_steps: int | None = None,
         every_seconds: float | None = None,
+        at_end: bool = False,
         keep: int = 2,
         monitor: str | None = None,
         mode: str = "auto",
@@ -63,7 +65,7 @@ class Checkpoint(Callback):
             raise ValueError(f"Checkpoint: every_seconds expected a number above 0, got {every_seconds}")
         self.folder = Path(folder)
         self.every_epochs, self.every_steps, self.every_seconds = every_epochs, every_steps, every_seconds
-        self.keep = keep
+        self.at_end, self.keep = at_end, keep
         self.monitor = monitor
         self.mode = mode_of(monitor or "", mode)
         self.last: Path | None = None
@@ -92,6 +94,7 @@ class Checkpoint(Callback):
         ended = state.at_epoch_end
         due = ended and self.every_epochs is not None and state.epoch % self.every_epochs == 0
         due |= self.every_steps is not None and state.step % self.every_steps == 0
+        due |= self.at_end and ended and state.epoch == state.epochs
         due |= self.every_seconds is not None and time.monotonic() >= self._next
         if due:
             self._save(trainer)

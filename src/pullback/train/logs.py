@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
+from .history import write_whole
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -42,9 +43,7 @@ class CSVLog(Callback):
         writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(records)
-        part = self.path.with_name(f".{self.path.name}.part")
-        part.write_text(text.getvalue(), encoding="utf-8", newline="")
-        os.replace(part, self.path)
+        write_whole(self.path, text.getvalue())
 
 
 class LearningRateLog(Callback):

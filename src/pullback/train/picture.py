@@ -38,8 +38,12 @@ def draw(history: History, path: str | os.PathLike[str], title: str) -> Path:
         figure.suptitle(title, x=0.012, ha="left", fontsize=11, color=INK)
     target = Path(path)
     part = target.with_name(f".part-{target.name}")
-    figure.savefig(part)
-    os.replace(part, target)
+    try:
+        figure.savefig(part)
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     return target
 
 

@@ -18,7 +18,7 @@ from .. import nn
 from ..saving import load
 from ..tensor import asarray
 from ..transforms import no_grad
-from .history import History
+from .history import History, write_whole
 from .network import build_network
 
 __all__ = ["Run", "load_run", "make_run_folder", "read_config", "versions", "write_json"]
@@ -120,9 +120,7 @@ def package_version() -> str:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file, which appears complete or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_config(path: Path) -> dict[str, Any]:

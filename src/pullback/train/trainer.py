@@ -6,6 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -148,7 +149,7 @@ class Trainer:
                     self.history.interrupted = True
                     self._tell("on_interrupt")
         finally:
-            self._tell("on_train_end")
+            self._tell_end()
         return self.history
 
     def evaluate(self, data: Any, *, batch_size: int = 256) -> dict[str, float]:
@@ -365,6 +366,12 @@ class Trainer:
 
     def _where(self) -> str:
         return f"epoch {self.state.epoch}, batch {self.state.batch}"
+
+    def _tell_end(self) -> None:
+        """All callbacks hear of the end, also when one of them cannot write what it wants to."""
+        with ExitStack() as stack:
+            for callback in reversed(self.callbacks):
+                stack.callback(callback.on_train_end, self)
 
     def _tell(self, event: str, *details: Any) -> None:
         for callback in self.callbacks:
