@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core import space
-from ..core.families import align, broadcast_shapes, composite, reduced_shape
-from ..core.mapping import INPUTS, Mapping, unsupported
+from ..core.families import align, broadcast_shapes, composite, fused, reduced_shape
+from ..core.mapping import BOTH, INPUTS, Mapping, unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, ndim_of, result_dtype, shape_of, spec_of
 from .arithmetic import add, divide, multiply, negative, square, subtract
@@ -37,7 +37,7 @@ def _moments_pullback(gs: Any, y: Any, x: Any, *, needs: Any, axis: tuple[int, .
     n = count_of(x, axis)
     gx = None if to_mean is None else divide(to_mean, n)
     if to_var is not None:
-        apart = subtract(x, _mean(x, axis=axis, keepdims=True))
+        apart = subtract(x, y[0])
         gx = space.add(multiply(apart, multiply(to_var, 2 / n)), gx)
     return (gx if gx is None else space.spread(gx, spec_of(x)),)
 
@@ -63,7 +63,7 @@ _moments = composite(
     ),
     _moments_spec,
     kernel=_moments_kernel,
-    uses=INPUTS,
+    uses=BOTH,
     outputs=2,
     pullback=_moments_pullback,
     pushforward=_moments_pushforward,
@@ -142,6 +142,30 @@ def _normalise_pullback(
     ]
 
 
+def _normalise_back(
+    g: Any, y: Any, x: Any, mean: Any, var: Any, *affine: Any, needs: Sequence[Any], eps: float
+) -> Sequence[Any]:
+    """The numbers of the rule, in fewer arrays, where one weight belongs to each feature; else the rule itself."""
+    full = (x.shape, x.dtype)
+    alike = (g.shape, g.dtype) == full and mean.dtype == var.dtype == x.dtype and mean.shape == var.shape
+    if not (alike and x.ndim and all(needs)) or (affine and not _by_feature(affine[0], mean, x)):
+        return _normalise_pullback(g, y, x, mean, var, *affine, needs=needs, eps=eps)
+    rate = 1 / np.sqrt(var + eps)
+    z = x - mean
+    z *= rate
+    gz = g * z if affine else None
+    to_x = g * affine[0] if affine else g * rate
+    if affine:
+        to_x *= rate
+    z *= to_x
+    to_mean, to_var = -space.fit(to_x, mean), space.fit(z, var) * (rate * -0.5)
+    return [to_x, to_mean, to_var, *((gz, g) if affine else ())]
+
+
+def _by_feature(weight: Any, mean: Any, x: Any) -> bool:
+    return weight.dtype == x.dtype and weight.shape != mean.shape
+
+
 def _normalise_pushforward(ts: Sequence[Any], y: Any, x: Any, mean: Any, var: Any, *affine: Any, eps: float) -> Any:
     rate = divide(1, sqrt(add(var, eps)))
     z = multiply(subtract(x, mean), rate)
@@ -179,7 +203,7 @@ _standardise = composite(
     lambda *specs, eps: _normalised_spec(_standardise, specs),
     kernel=_normalise_kernel,
     uses=INPUTS,
-    pullback=_normalise_pullback,
+    pullback=fused(_normalise_pullback, _normalise_back),
     pushforward=_normalise_pushforward,
     batch=lambda batched, xs, *, eps: _standardise(*align(batched, xs), eps=eps),
     arguments=("x", "mean", "var"),
@@ -203,7 +227,7 @@ _normalise = composite(
     lambda *specs, eps: _normalised_spec(_normalise, specs),
     kernel=_normalise_kernel,
     uses=INPUTS,
-    pullback=_normalise_pullback,
+    pullback=fused(_normalise_pullback, _normalise_back),
     pushforward=_normalise_pushforward,
     batch=lambda batched, xs, *, eps: _normalise(*align(batched, xs), eps=eps),
     arguments=("x", "mean", "var", "weight", "bias"),
