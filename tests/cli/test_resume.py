@@ -234,3 +234,16 @@ def test_weights_that_could_not_be_written_are_written_when_it_goes_on(monkeypat
     assert pullback("train", "--resume", "run").exit_code == 0
     pullback(*WORDS, "--out", "whole", "--quiet")
     assert Path("run/weights.safetensors").read_bytes() == Path("whole/weights.safetensors").read_bytes()
+
+
+def test_the_second_ctrl_c_leaves_at_once_and_says_how_to_go_on(monkeypatch):
+    import importlib
+
+    module = importlib.import_module("pullback.cli.train")
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_result", pressed)
+    result = pullback(*WORDS, "--out", "run", "--quiet")
+    assert result.exit_code == 130 and "pullback train --resume run goes on from here" in result.stderr

@@ -115,6 +115,9 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
                 console.print(standing.line(options["epochs"], words), style="bold")
         trainer = _build_trainer(model, source, optimizer, folder, None if quiet else console, words)
         return _run(trainer, source, options, folder, console, words, debug)
+    except KeyboardInterrupt:  # the second Ctrl-C
+        _say_how_to_go_on(folder, words)
+        raise
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, a folder that is gone
@@ -123,9 +126,13 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
         click.echo(f"{words['error']}: {_message(error, words)}", err=True)
         if resume is None and not (folder / CONFIG).exists():
             shutil.rmtree(folder, ignore_errors=True)  # nothing began
-        if list((folder / CHECKPOINTS).glob("step-*")):
-            click.echo(words["kept.resume"].format(folder=folder), err=True)
+        _say_how_to_go_on(folder, words)
         return EXIT_FAILED
+
+
+def _say_how_to_go_on(folder: Path, words: Words) -> None:
+    if list((folder / CHECKPOINTS).glob("step-*")):
+        click.echo(words["kept.resume"].format(folder=folder), err=True)
 
 
 # ------------------------------------------------------------------------------------------- the parts
