@@ -34,6 +34,13 @@ def test_without_a_terminal_there_is_one_line_per_epoch(capsys):
     assert re.fullmatch(rf"epoch 2/2   {figures}   validation: {figures}   \d+\.\d s", lines[1])
 
 
+def test_records_with_lists_in_them_are_lines_too(capsys):
+    """As validations in between and a log of learning rates put them there."""
+    record = {"epoch": 1, "loss": 0.5, "seconds": 0.1, "checks": [{"step": 2, "held_loss": 0.7}]}
+    line = epoch_line(record | {"learning_rates": [[0.1, 0.1]], "held_loss": 0.6}, 3)
+    assert line == "epoch 1/3   loss 0.5000   held: loss 0.6000   0.1 s"
+
+
 def test_silence(capsys):
     run(progress=None)
     assert capsys.readouterr() == ("", "")

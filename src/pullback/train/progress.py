@@ -134,7 +134,7 @@ def epoch_line(record: dict[str, Any], epochs: int, words: Mapping[str, str] = E
     >>> epoch_line({"epoch": 3, "loss": 0.25, "accuracy": 0.9, "test_loss": 0.5, "seconds": 1.5}, epochs=10)
     'epoch  3/10   loss 0.2500  accuracy 90.00 %   test: loss 0.5000   1.5 s'
     """
-    shown = {name: value for name, value in record.items() if name not in HIDDEN}
+    shown = {name: x for name, x in record.items() if name not in HIDDEN and isinstance(x, float)}
     own = [name for name in shown if not any(name.endswith(f"_{other}") for other in shown)]
     parts = [f"{words['epoch']} {record['epoch']:>{len(str(epochs))}}/{epochs}"]
     parts.append(figures_text({name: shown[name] for name in own}, words))
