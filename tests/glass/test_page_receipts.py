@@ -152,6 +152,7 @@ def test_a_served_page_fetches_any_receipt(opened, serve):
     box(page, "w").click()  # a leaf's receipt is open at once: the element of the largest gradient
     largest = np.unravel_index(np.argmax(np.abs(subject.program.leaves["w"].grad.numpy())), (20, 30))
     expect(full(page).locator("pre")).to_contain_text(f"∂f/∂w[{largest[0]}, {largest[1]}] = ")
+    assert page.evaluate("(p => p.scrollWidth <= p.clientWidth)(document.getElementById('panel'))")
     field = full(page).get_by_role("textbox")
     field.fill("[3, 20]")
     field.press("Enter")

@@ -534,6 +534,13 @@ def test_exactly_at_a_kink_the_choice_made_there_is_stated(name, dtype):
         assert receipt.reason.code != "multiplied by zero" and choice in receipt.reason.words
 
 
+def test_a_kink_is_no_reason_where_nothing_would_come_through_anyway():
+    x, y = leaf(0.0), leaf(-1.0)
+    receipt = pb.explain(pb.abs(x) * pb.relu(y), x, lang="en")
+    assert (receipt.reason.code, receipt.reason.mapping) == ("multiplied by zero", "multiply")
+    assert receipt.check.verdict == "agrees"
+
+
 @pytest.mark.parametrize("x", [-1e-3, 1e-3, -0.5, 2.0])
 def test_beside_a_kink_none_is_claimed(x):
     w = leaf(x, 1.0)

@@ -125,11 +125,11 @@ class _Search:
                     element = tuple(map(int, row))
                     incoming = at(g, element)
                     slope = float(slopes[element])
-                    if slope == 0:
-                        cause = self._closed(node, position, spot.index, i, element)
+                    cause = self._closed(node, position, spot.index, i, element) if slope == 0 else None
+                    if cause is not None and (cause.code != "kink" or incoming != 0):
                         self._met.setdefault(cause, (position, spot.index, i, element))
                         found[cause] += 1
-                    elif incoming == 0:
+                    elif incoming == 0:  # whatever the slope: a choice made at a kink does not matter then
                         onwards.append(Spot(place, element))
                     else:
                         alive.append((node, slope * incoming))
