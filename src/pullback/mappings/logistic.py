@@ -31,8 +31,13 @@ def sigmoid_value(x: Any) -> Any:
     """1 / (1 + e^(−x)) on plain arrays; the exponential may overflow to inf, and the value is 0 then."""
     if x.__class__ in _NUMPY_SCALARS and x > -80:
         return 1 / (1 + np.exp(-x))  # no overflow, no need to be told about it: a third of the time
+    y = -floating(x)
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-floating(x)))
+        if not np.ndim(y):
+            return 1 / (1 + np.exp(y))
+        np.exp(y, y)
+    y += 1
+    return np.divide(1, y, y)
 
 
 def softplus_value(x: Any) -> Any:
