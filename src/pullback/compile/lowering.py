@@ -15,6 +15,7 @@ from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
 from .program import Call, Check, Instruction, Program
+from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
 
 __all__ = ["lowered"]
@@ -56,7 +57,7 @@ def lowered(graph: Graph) -> Program:
     outputs = [handed_back(x) for x in graph.outputs]
     writes = {cell: handed_back(x) for cell, x in graph.writes.items()}
     program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
-    program.instructions = _living(program)
+    program.instructions = turned_once(lowering, _living(program))
     return program
 
 
