@@ -52,11 +52,11 @@ POLYNOMIALS = {
     "expm1": (exponential._EXPM1_TAIL, -LN2 / 2, LN2 / 2, exponential_tail),
     "log": (exponential._LOG_TAIL, math.sqrt(0.5) - 1, math.sqrt(2) - 1, logarithm_tail),
     "tanh": (hyperbolic._TANH["float"], 1e-4, 0.625**2, squares(np.tanh)),
-    "sinh": (hyperbolic._SINH, 1e-4, 1.0, squares(np.sinh)),
-    "sin": (circular._SIN, 1e-4, (math.pi / 2) ** 2, squares(np.sin)),
-    "tan": (circular._TAN, 1e-4, (math.pi / 4) ** 2, squares(np.tan)),
-    "asin": (circular._ASIN, 1e-4, 0.25, squares(np.arcsin)),
-    "atan": (circular._ATAN, 1e-4, 1.0, squares(np.arctan)),
+    "sinh": (hyperbolic._SINH["float"], 1e-4, 1.0, squares(np.sinh)),
+    "sin": (circular.SINGLE.sin, 1e-4, (math.pi / 2) ** 2, squares(np.sin)),
+    "tan": (circular.SINGLE.tan, 1e-4, (math.pi / 4) ** 2, squares(np.tan)),
+    "asin": (circular.SINGLE.asin, 1e-4, 0.25, squares(np.arcsin)),
+    "atan": (circular.SINGLE.atan, 1e-4, 1.0, squares(np.arctan)),
     "erf": (bell._ERF, 1e-4, 0.875**2, lambda s: (scipy.special.erf(np.sqrt(s)) / np.sqrt(s) - 1, np.ones_like(s))),
     "log erfc": (bell._LOG_ERFC, 0.875, 4.0, lambda a: (np.log(scipy.special.erfc(a)), scipy.special.erfc(a))),
     "scaled erfc": (bell._SCALED_ERFC, -1.0, (10.1 - 3) / (10.1 + 3), scaled_erfc),
@@ -77,24 +77,29 @@ def test_coefficients_are_a_minimax_fit(name):
     assert ours < 3e-8
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "tanh"])
+DOUBLE = {
+    "exp": (exponential.DOUBLE.exp_tail, 1e-3, LN2 / 2, lambda r: (r, *exponential_tail(r))),
+    "log": (exponential._LOG_ODD_TAIL, 1e-3, 0.1716, lambda s: (s * s, (2 * np.arctanh(s) - 2 * s) / s**3, s * s / 2)),
+    **{
+        name: (table, 1e-3, high, lambda x, f=function: (x * x, (f(x) / x - 1) / (x * x), x * x))
+        for name, table, high, function in (
+            ("tanh", hyperbolic._TANH["double"], 0.625, np.tanh),
+            ("sinh", hyperbolic._SINH["double"], 1.0, np.sinh),
+            ("sin", circular.DOUBLE.sin, math.pi / 2, np.sin),
+            ("tan", circular.DOUBLE.tan, math.pi / 4, np.tan),
+            ("asin", circular.DOUBLE.asin, 0.5, np.arcsin),
+            ("atan", circular.DOUBLE.atan, 1.0, np.arctan),
+        )
+    },
+}
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no wider type to compare with on this machine")
+@pytest.mark.parametrize("name", DOUBLE)
 def test_coefficients_of_double_precision(name):
-    if name == "exp":
-        x = np.linspace(-LN2 / 2, LN2 / 2, 1001).astype(np.longdouble)
-        x = x[np.abs(x) > 1e-3]
-        value, weight = exponential_tail(x)
-        coefficients = exponential.DOUBLE.exp_tail
-    elif name == "log":
-        s = np.linspace(1e-3, (math.sqrt(2) - 1) / (math.sqrt(2) + 1), 1001).astype(np.longdouble)
-        value, weight = (np.log((1 + s) / (1 - s)) - 2 * s) / s**3, s * s / 2
-        x, coefficients = s * s, exponential._LOG_ODD_TAIL
-    else:
-        s = np.linspace(1e-3, 0.625, 1001).astype(np.longdouble)
-        value, weight = (np.tanh(s) / s - 1) / (s * s), s * s
-        x, coefficients = s * s, hyperbolic._TANH["double"]
-    if np.finfo(np.longdouble).eps > 1e-18:
-        pytest.skip("no wider type to compare with on this machine")
-    total = np.zeros_like(x)
+    coefficients, low, high, function = DOUBLE[name]
+    place, value, weight = function(np.linspace(low, high, 1001).astype(np.longdouble))
+    total = np.zeros_like(place)
     for c in coefficients:
-        total = total * x + np.longdouble(c)
-    assert np.abs((total - value) * weight).max() < 5e-17
+        total = total * place + np.longdouble(c)
+    assert np.abs((total - value) * weight).max() < 5e-17, "an ulp of 1 is 2.2e-16"
