@@ -192,3 +192,25 @@ def test_layers_may_be_added_and_taken_away_until_an_optimiser_holds_them():
     model.add(layers.Dense(2, "softmax"))
     with pytest.raises(PullbackError, match="made for other parameters"):
         model.fit(x, labels % 2, verbose=0)
+
+
+def test_ctrl_c_ends_fit_after_the_step_and_a_second_one_at_once():
+    import signal
+
+    def press(times):
+        def pressed(batch, logs):
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+        return [keras.callbacks.LambdaCallback(on_train_batch_end=pressed)]
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        model = network()
+        history = model.fit(x, labels, epochs=3, verbose=0, callbacks=press(1))
+        assert history.epoch == [] and model.optimizer.iterations == 1
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, labels, epochs=3, verbose=0, callbacks=press(2))
+        assert model.optimizer.iterations == 2
+    finally:
+        signal.signal(signal.SIGINT, before)
