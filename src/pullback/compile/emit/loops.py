@@ -407,7 +407,7 @@ class _Writer:
             x = f.convert(x, "i8", signed=False)
         scalar = type_of(where.dtype)
         stride = where.strides[nest.across] if nest.lengths else 0
-        if x.type.lanes == 1 and (not nest.lengths or stride == 0 or nest.horizontal):
+        if stride == 0:
             f.store(x, self.pointers[place])
         elif stride == 1:
             f.store(x, f.at(self.pointers[place], offset, scalar), valid)
