@@ -12,7 +12,8 @@ from pullback.compile.emit.function import Module
 from pullback.compile.emit.machine import compile_text, host, load, narrowed
 from pullback.compile.emit.moving import Move, emit_move, turns
 
-TARGETS = ["avx512", "avx2", "scalar"] if host().name == "avx512" else sorted({host().name, "scalar"})
+OTHERS = [t for t in ("avx2", "scalar") if t != host().name and (t == "scalar" or host().vector_bits > 256)]
+TARGETS = [host().name, *(pytest.param(t, marks=pytest.mark.slow) for t in OTHERS)]
 DTYPES = ["float32", "float64", "int64", "int32", "int16", "uint8", "bool"]
 
 

@@ -12,7 +12,8 @@ from pullback.compile.emit.philox import emit_dropout_mask, emit_random_uniform,
 from pullback.core.mapping import CATALOGUE
 from pullback.mappings.random import STREAM
 
-TARGETS = ["avx512", "avx2", "scalar"] if host().name == "avx512" else sorted({host().name, "scalar"})
+OTHERS = [t for t in ("avx2", "scalar") if t != host().name and (t == "scalar" or host().vector_bits > 256)]
+TARGETS = [host().name, *(pytest.param(t, marks=pytest.mark.slow) for t in OTHERS)]
 
 
 def drawn(target, emit, count, dtype, key, counter, parts):
@@ -42,7 +43,7 @@ DRAWS = [(7, 3), (0, 0), (2**64 - 1, 2**63 - 1), (0x0123456789ABCDEF, 12345)]
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("count", [1, 5, 8, 31, 64, 1000, 4099])
+@pytest.mark.parametrize("count", [1, 8, 31, 4099])
 @pytest.mark.parametrize("parts", [1, 3])
 def test_uniform_numbers(target, dtype, count, parts):
     dtype = np.dtype(dtype)

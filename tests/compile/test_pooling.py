@@ -22,7 +22,8 @@ from pullback.compile.emit.windows import Windows
 from pullback.core.mapping import CATALOGUE
 from pullback.mappings.window import window_counts
 
-TARGETS = ["avx512", "avx2", "scalar"] if host().name == "avx512" else sorted({host().name, "scalar"})
+OTHERS = [t for t in ("avx2", "scalar") if t != host().name and (t == "scalar" or host().vector_bits > 256)]
+TARGETS = [host().name, *(pytest.param(t, marks=pytest.mark.slow) for t in OTHERS)]
 F32 = np.dtype(np.float32)
 
 # size, kernel, stride, padding, dilation
