@@ -41,6 +41,9 @@ CASES = [
     ("Softmax2d", {}),
     ("LogSoftmax", {"dim": 1}),
     ("Identity", {}),
+    ("Tanh", {}),
+    ("Sigmoid", {}),
+    ("Flatten", {}),
 ]
 
 

@@ -259,24 +259,28 @@ class TestTransformer:
 
 
 class TestPositions:
-    def test_sinusoidal(self):
+    def test_sinusoidal(self, agreement):
         layer = nn.SinusoidalPositionalEncoding(4, max_len=10, dtype="float64")
         y = np.asarray(layer(np.zeros((7, 2, 4))))
         t, i = np.meshgrid(np.arange(7), np.arange(4), indexing="ij")
         angle = t / 10000.0 ** (2 * (i // 2) / 4)
         want = np.where(i % 2 == 0, np.sin(angle), np.cos(angle))
-        np.testing.assert_allclose(y, np.repeat(want[:, None], 2, 1), rtol=1e-12, atol=1e-15)
+        formula = {"reference": "its formula in NumPy"}
+        agreement.compare(
+            "layer", "SinusoidalPositionalEncoding", "value", y, np.repeat(want[:, None], 2, 1), **formula
+        )
         first = nn.SinusoidalPositionalEncoding(4, max_len=10, batch_first=True, dtype="float64")
         np.testing.assert_array_equal(np.asarray(first(np.zeros((2, 7, 4)))), y.swapaxes(0, 1))
         assert list(layer.state_dict()) == [] and list(layer.parameters()) == []
 
-    def test_rotary_turns_complex_numbers(self):
+    def test_rotary_turns_complex_numbers(self, agreement):
         x = rng.normal(size=(2, 3, 7, 6))
         y = np.asarray(nn.RotaryPositionalEmbedding(6, dtype="float64")(x, offset=2))
         angle = (np.arange(7) + 2)[:, None] / 10000.0 ** (np.arange(3) / 3)
         turned = (x[..., ::2] + 1j * x[..., 1::2]) * np.exp(1j * angle)
-        np.testing.assert_allclose(y[..., ::2], turned.real, rtol=1e-12)
-        np.testing.assert_allclose(y[..., 1::2], turned.imag, rtol=1e-12)
+        for have, want in ((y[..., ::2], turned.real), (y[..., 1::2], turned.imag)):
+            formula = {"reference": "its formula in NumPy"}
+            agreement.compare("layer", "RotaryPositionalEmbedding", "value", have, want, **formula)
 
     def test_rotary_products_depend_on_the_distance_only(self):
         turn = nn.RotaryPositionalEmbedding(6, dtype="float64")

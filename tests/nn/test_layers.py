@@ -17,6 +17,12 @@ def close(a, b, rtol=1e-12):
 
 
 class TestLinear:
+    @pytest.mark.parametrize("bias", [True, False])
+    def test_it_is_that_of_pytorch(self, like_torch, bias):
+        import torch
+
+        like_torch(nn.Linear(4, 3, bias), torch.nn.Linear(4, 3, bias), [X])
+
     @pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4), (0, 4)])
     def test_value_and_gradients(self, shape):
         layer = nn.Linear(4, 3, dtype="float64")

@@ -153,6 +153,7 @@ def test_each_step_is_that_of_pytorch(name, options, problem, agreement, monkeyp
     have = ours(name, options, problem)
     assert np.abs(want[-1] - want[0]).max() > 1e-3  # it moved
     notes = {}
+    name = f"{name} with amsgrad" if options.get("amsgrad") else name
     if name == "Muon":
         notes = {"reference": "torch without its rounding to bfloat16"}
     for i in range(STEPS):

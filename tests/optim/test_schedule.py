@@ -38,9 +38,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "options", "formula"), CASES)
-def test_the_formula(name, options, formula):
+def test_the_formula(name, options, formula, agreement):
     found = rates(lambda o: getattr(optim, name)(o, **options))
-    np.testing.assert_allclose(found, [formula(t) for t in range(26)], rtol=1e-13)
+    want = np.array([formula(t) for t in range(26)])
+    agreement.compare("schedule", name, "learning rate", found, want, reference="its formula in NumPy")
 
 
 @pytest.mark.parametrize(("name", "options", "formula"), CASES[:4])
