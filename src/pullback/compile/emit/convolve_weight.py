@@ -12,7 +12,7 @@ from .function import Function, Module
 from .pieces import Run, runs
 from .product import Product, ProductKernel, emit_product
 from .slab import Slab, emit_slab
-from .tile import Level, Tile, emit_tile, rows_of_tile
+from .tile import Level, Tile, emit_tile, equal_rows, rows_of_tile
 from .types import BOOL, I64, PTR, Operand
 
 __all__ = ["emit_convolution_weight"]
@@ -90,7 +90,8 @@ class _Plan:
         lanes = module.lanes(convolution.type)
         vectors = {512: 4, 256: 2, 128: 4, 0: 3}[module.vector_bits]
         self.panels = runs(self.columns, lanes * vectors, lanes)
-        self.most = rows_of_tile(module, -(-max(run.size for run in self.panels) // lanes))
+        self.vectors = -(-max(run.size for run in self.panels) // lanes)
+        self.most = rows_of_tile(module, self.vectors)
         self.rows = self._cut_rows()
         tiles = sum(rows.count * len(rows.places) for rows in self.rows)
         self.units = tiles * sum(run.count for run in self.panels) * convolution.groups
@@ -125,7 +126,7 @@ class _Plan:
                     part = offsets[at : at + run.size]
                     found.append(_Rows(tuple(x - part[0] for x in part), 0, 1, ((at, part[0]),)))
             return found
-        equal = (rows for rows in range(self.most, self.most * 2 // 3 - 1, -1) if length % rows == 0)
+        rows = equal_rows(self.most, self.most * 2 // 3, self.vectors, length)
         return [
             _Rows(
                 tuple(range(run.size)),
@@ -133,7 +134,7 @@ class _Plan:
                 run.count,
                 tuple((number * length + run.start, start + run.start) for number, start in enumerate(starts)),
             )
-            for run in runs(length, next(equal, self.most))
+            for run in runs(length, rows)
         ]
 
     def write_block(self, name: str) -> None:

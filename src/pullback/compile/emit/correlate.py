@@ -9,7 +9,7 @@ from .finish import Epilogue
 from .function import Function, Module
 from .pieces import Run, each, runs
 from .slab import Slab, emit_slab
-from .tile import UNROLLED, Level, Tile, emit_tile, registers, rows_of_tile
+from .tile import UNROLLED, Level, Tile, emit_tile, equal_rows, registers, rows_of_tile
 from .types import I64, PTR, Operand, Type
 
 __all__ = ["Axis", "Correlation", "Correlator", "levels_over_taps"]
@@ -241,7 +241,7 @@ def _shape(module: Module, work: Correlation) -> tuple[list[Run], list[Run]]:
         most = rows_of_tile(module, wide)
         if written_out:
             most = most * 3 // 4
-        equal = next((rows for rows in range(most, most // 2 - 1, -1) if count % rows == 0), 0)
-        if equal:
+        rows = equal_rows(most, most // 2, wide, count)
+        if count % rows == 0:
             break
-    return runs(work.columns, lanes * wide, lanes), runs(count, equal or most)
+    return runs(work.columns, lanes * wide, lanes), runs(count, rows)

@@ -15,8 +15,8 @@ __all__ = ["Panel", "emit_pack", "transposed"]
 class Panel:
     """A panel to copy: `columns` wide, and as deep as is told at run time, but at least `depth`.
 
-    The copy has its columns consecutive, and each of its rows fills whole vectors; what stands beyond the last
-    column is undefined.
+    The copy has its columns consecutive, and each of its rows fills whole vectors, what stands beyond the last column
+    being undefined; or its rows are `width` apart, where that is given.
     """
 
     type: Type
@@ -24,6 +24,7 @@ class Panel:
     depth: int
     depth_stride: int
     column_stride: int
+    width: int = 0
 
 
 def emit_pack(module: Module, panel: Panel) -> str:
@@ -34,7 +35,7 @@ def emit_pack(module: Module, panel: Panel) -> str:
     module.names[panel] = name
     f = Function(module, name, [(PTR, "to"), (PTR, "from"), (I64, "depth")])
     lanes = module.lanes(panel.type)
-    width = -(-panel.columns // lanes) * lanes
+    width = panel.width or -(-panel.columns // lanes) * lanes
     if panel.column_stride == 1:
         _copy_rows(f, panel, lanes, width)
     elif panel.depth < lanes or lanes == 1:

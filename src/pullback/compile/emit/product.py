@@ -10,7 +10,7 @@ from .finish import Epilogue
 from .function import Function, Module
 from .pack import Panel, emit_pack
 from .pieces import each, runs
-from .tile import Level, Tile, emit_tile, rows_of_tile
+from .tile import Level, Tile, emit_tile, equal_rows, rows_of_tile
 from .types import FLOAT, I64, PTR, Operand, Type
 
 __all__ = ["Batch", "Epilogue", "Product", "ProductKernel", "emit_batched_product", "emit_product"]
@@ -178,9 +178,10 @@ class _Plan:
             self.parts, self.part = _cut_depth(product.depth, DEPTH_OF_COPY if copy else DEPTH)
         self.width = max(run.size for run in self.panels)
         self.padded = -(-self.width // lanes) * lanes
-        self.packed = not self.dots and (product.b_column != 1 or self._pays_to_pack())
+        self.packed = not self.dots and (product.b_column != 1 or self._pays_to_pack_b())
         if not self.dots:
             self.tiles = runs(product.rows, self._rows_of_tile())
+        self.gathered = not self.dots and self._pays_to_gather_a()
         rows, columns = (sum(run.count for run in cut) for cut in (self.tiles, self.panels))
         # By columns each thread turns its own part of B over, by rows each does all of it: dear for a few rows.
         dear = self.packed and product.rows <= DEPTH_OF_COPY and (columns % 2 == 0 or columns > 6)
@@ -191,12 +192,30 @@ class _Plan:
         """Return how many rows a tile has: equal tiles, which need one kernel, where a few rows less cost nothing."""
         most = rows_of_tile(self.module, self.padded // self.lanes)
         near = self.part * self.padded * self.product.type.bits <= NEAR or (self.packed and self.product.a_depth == 1)
-        equal = (rows for rows in range(most, most * 2 // 3 - 1, -1) if self.product.rows % rows == 0)
-        return next(equal, most) if near else most
+        return equal_rows(most, most * 2 // 3, self.padded // self.lanes, self.product.rows) if near else most
 
-    def _pays_to_pack(self) -> bool:
+    def _pays_to_pack_b(self) -> bool:
+        """Return whether B's panels are copied though they could be read where they are.
+
+        Measured: it gains a tenth where many tiles share a deep panel, and loses as much where few do, unless each of
+        a narrow panel's rows is on a page of its own.
+        """
         product = self.product
-        return product.rows >= 48 and product.columns > self.width and product.b_depth % 512 == 0
+        many = product.rows >= 128 and self.part >= 128
+        return product.columns > self.width and (many or (product.rows >= 24 and self._pages(product.b_depth)))
+
+    def _pays_to_gather_a(self) -> bool:
+        """Return whether A is copied tile by tile: where a tile wants a few elements of each of many pages."""
+        product = self.product
+        panels = -(-product.columns // self.width)
+        return product.a_row == 1 < product.rows and panels >= 3 and self._pages(product.a_depth)
+
+    def _pages(self, stride: int) -> bool:
+        """Return whether elements so far apart are on pages of their own, in the same place of each.
+
+        They drive each other out of the first cache; tiles as wide as those for 512 bits want them seldom enough.
+        """
+        return self.module.vector_bits < 512 and stride * self.product.type.bits // 8 % 4096 == 0
 
     def kernel(self, name: str) -> ProductKernel:
         product = self.product
@@ -207,8 +226,12 @@ class _Plan:
         flops = 2 * product.rows * product.columns * product.depth
         return ProductKernel(name, self.units, workspace, flops, self.parts > 1 or product.accumulate)
 
-    def _scratch_at(self) -> int:
+    def _gathered_at(self) -> int:
         return self.part * self.padded if self.packed else 0
+
+    def _scratch_at(self) -> int:
+        rows = -(-self.product.rows // self.lanes) * self.lanes if self.gathered else 0
+        return self._gathered_at() + rows * self.part
 
     def write(self, f: Function, begin: Operand, end: Operand, first: Operand) -> None:
         """Write the whole kernel: parts of the depth, within them panels of columns, within them tiles of rows."""
@@ -238,6 +261,13 @@ class _Plan:
         a = f.at(f.argument(left), f.times(start, product.a_depth), type)
         b = f.at(f.argument(right), f.times(start, product.b_depth), type)
         share = (begin, end)
+        if self.gathered:
+            copy = f.at(f.argument("workspace"), self._gathered_at(), type)
+            for run in self.tiles:
+                with each(f, run, share if self.by_rows else None) as row:
+                    pack = emit_pack(self.module, Panel(type, run.size, self.part, product.a_depth, 1, run.size))
+                    f.call(pack, f.at(copy, f.times(row, self.part), type), f.at(a, row, type), depth)
+            a = copy
         for panel in self.panels:
             with each(f, panel, None if self.by_rows else share) as column:
                 source = f.at(b, f.times(column, product.b_column), type)
@@ -254,7 +284,7 @@ class _Plan:
                         place = f.plus(f.times(row, product.c_row), column)
                         arguments = [
                             f.at(f.argument("c"), place, type),
-                            f.at(a, f.times(row, product.a_row), type),
+                            f.at(a, f.times(row, self.part if self.gathered else product.a_row), type),
                             source,
                         ]
                         if not self.dots:
@@ -287,7 +317,7 @@ class _Plan:
             product.type,
             columns,
             tuple(i * product.a_row for i in range(rows)),
-            (Level(0, product.a_depth, b_depth),),
+            (Level(0, rows if self.gathered else product.a_depth, b_depth),),
             c_row,
             parts=self.parts > 1,
             accumulate=product.accumulate,

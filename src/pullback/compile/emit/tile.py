@@ -9,8 +9,11 @@ from .finish import Epilogue, Finished, finish, finish_parameters
 from .function import Function, Module
 from .types import BOOL, I64, PTR, Operand, Type, constant
 
-__all__ = ["UNROLLED", "Level", "Tile", "emit_tile", "multiply_add", "registers", "rows_of_tile"]
+__all__ = ["UNROLLED", "Level", "Tile", "emit_tile", "equal_rows", "multiply_add", "registers", "rows_of_tile"]
 
+
+BUSY = 10
+"""How many sums keep two units busy that each take four cycles over one."""
 
 UNROLLED = 4
 """An inner loop over the depth that runs no more often than this is written out."""
@@ -64,6 +67,12 @@ def registers(module: Module) -> int:
 def rows_of_tile(module: Module, vectors: int) -> int:
     """Return how many rows of accumulators fit beside one row of B's vectors and a broadcast element of A."""
     return max(1, min(24, (registers(module) - vectors - 1) // vectors))
+
+
+def equal_rows(most: int, least: int, vectors: int, total: int) -> int:
+    """Return how many rows, at most and at least so many, cut `total` into equal tiles; `most` if none do."""
+    fitting = (rows for rows in range(most, least - 1, -1) if total % rows == 0 and rows * vectors >= BUSY)
+    return next(fitting, most)
 
 
 def multiply_add(f: Function, a: Operand, b: Operand, total: Operand) -> Operand:
