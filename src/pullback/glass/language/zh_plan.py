@@ -7,5 +7,5 @@ STRINGS: dict[str, str] = {
     "plan.from_disk": "就绪用时 {seconds} 秒,代码取自磁盘",
     "plan.columns": "   #        毫秒  占比  Gop/s  运行      映射" + 42 * " " + "模块、行",
     "plan.native": "原生",
-    "plan.evaluated": "NumPy",
+    "plan.evaluated": "由 NumPy",
 }
