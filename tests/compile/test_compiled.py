@@ -183,7 +183,7 @@ def test_what_is_put_into_a_parameter_from_outside_is_seen():
 
 def test_a_setting_of_the_optimiser_changed_between_steps_counts():
     build, data = training("mlp", lambda p: optim.SGD(p, lr=0.1), keep=True)
-    (eager, step, a), (native, function, b) = build(), build()
+    (_, step, a), (_, function, b) = build(), build()
     compiled = pb.compile(function)
     for i in range(6):
         if i == 3:

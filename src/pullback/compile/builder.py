@@ -7,12 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from ..core.mapping import Mapping
 from ..core.spec import Shape, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Array, Immediate, Operand, natural_strides
-from .program import Fold, Instruction, Point
+from .program import Call, Fold, Instruction, Point
 
-__all__ = ["Lowering", "followed_order"]
+__all__ = ["NUMBERS", "Lowering", "followed_order"]
+
+NUMBERS = frozenset(
+    map(np.dtype, ["float32", "float64", "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))])
+)
+"""The dtypes that have machine types."""
+
+COPY = Mapping("copy", "irregular", lambda x: x)
+"""What moves numbers that have no machine type."""
 
 
 class Lowering:
@@ -118,7 +127,11 @@ class Lowering:
         return copy
 
     def copy(self, x: Operand, out: Access) -> None:
-        """Add a copy into a part of an array."""
+        """Add a copy into a part of an array; of numbers without a machine type, NumPy makes it."""
+        if out.dtype not in NUMBERS:
+            x = x.number if isinstance(x, Immediate) else x
+            self.add(Call(self.source, COPY, (x,), (out,), {}, False))
+            return
         self.point("copy", out.shape, out.dtype, x, common=out.dtype, out=out)
 
 

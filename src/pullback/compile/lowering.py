@@ -10,7 +10,7 @@ from ..core.cell import Cell
 from ..core.spec import result_dtype, spec_of
 from ..transforms.graph import Equation, Graph, Symbol
 from .access import Array
-from .builder import Lowering
+from .builder import NUMBERS, Lowering
 from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
@@ -19,12 +19,6 @@ from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
 
 __all__ = ["lowered"]
-
-NUMBERS = frozenset(
-    map(np.dtype, ["float32", "float64", "bool", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))])
-)
-"""The dtypes that have machine types."""
-
 
 def lowered(graph: Graph) -> Program:
     """Return the program of a graph."""

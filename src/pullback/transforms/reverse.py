@@ -401,8 +401,9 @@ def enable_grad() -> Any:
 def keep_values() -> Iterator[None]:
     """Return a context manager inside which the graph keeps every value, also those no pullback needs.
 
-    `backward` keeps the graph then, too, unless it is told otherwise. It costs memory, and gives an explanation all the numbers that went forward. It also notes where the
-    graph is cut (`detach`, `no_grad`, integers), so that an explanation can say why a gradient is missing.
+    `backward` keeps the graph then, too, unless it is told otherwise. It costs memory, and gives an explanation
+    all the numbers that went forward. It also notes where the graph is cut (`detach`, `no_grad`, integers), so that
+    an explanation can say why a gradient is missing.
 
     >>> import numpy as np, pullback as pb
     >>> w = pb.tensor(np.ones(3), requires_grad=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -146,6 +147,12 @@ class Trace(Recorder):
         self.writes[cell] = value
 
 
+def _global_draws() -> Any:
+    """Return where the global streams of random numbers of Python and NumPy stand."""
+    state = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[index, union-attr]
+
+
 def _origin() -> Origin:
     """Return the line of the user's program that the mapping being recorded comes from."""
     frame = sys._getframe(2)
@@ -206,8 +213,16 @@ class Traced:
         )
         leaves = [next(boxes) if x is _DYNAMIC else x for x in static]
         args, kwargs = tree.unflatten(structure, leaves)
+        drawn = _global_draws()
         with interpreting(top), storing(level):
             result = self.function(*args, **kwargs)
+        if _global_draws() != drawn:
+            raise TraceError(
+                f"trace: {self.function.__name__!r} draws random numbers from Python or NumPy; a replay would use the "
+                f"same ones every time.\n"
+                f"  wrong:  noise = np.random.normal(size=x.shape)\n"
+                f"  right:  noise = pb.random.normal(x.shape), whose stream is state that a replay goes on with"
+            )
         results, out_structure = tree.flatten(result)
         outputs = [_to_symbol(level, y) for y in results]
         return finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
