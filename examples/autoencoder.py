@@ -130,4 +130,5 @@ def draw(model, test, rebuilt, by_pca, planes, labels):
 
 
 if __name__ == "__main__":
+    pb.set_num_threads(1)  # these matrices are too small for more
     main(quick="--quick" in sys.argv)

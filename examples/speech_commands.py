@@ -248,4 +248,5 @@ def draw(tests):
 
 
 if __name__ == "__main__":
+    pb.set_num_threads(1)  # these matrices are too small for more
     main(quick="--quick" in sys.argv)
