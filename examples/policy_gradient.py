@@ -153,4 +153,5 @@ def main(quick: bool = False, seed: int = 0) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    pb.set_num_threads(1)  # these matrices are too small for more
     main(quick="--quick" in sys.argv)

@@ -117,17 +117,23 @@ def draw(ratings, models, person):
         print('no picture: matplotlib is not installed; pip install "pullback[plot]"')
         return
     films = np.arange(ratings.films)
-    everyone = np.full_like(films, person)
-    panels = {"the truth": ratings.liking(everyone, films)}
+
+    def more_than_others(taste):
+        tables = [np.asarray(taste(np.full_like(films, p), films)) for p in (person, *range(0, ratings.people, 5))]
+        more = tables[0] - np.mean(tables[1:], axis=0)
+        return more - more.mean()
+
     with pb.no_grad():
-        panels |= {name: np.asarray(model.taste(everyone, films)) for name, model in models.items() if name != "biases"}
+        panels = {"the truth": more_than_others(ratings.liking)} | {
+            name: more_than_others(model.taste) for name, model in models.items() if name != "biases"
+        }
     figure = Figure(figsize=(11, 3.6), dpi=160, layout="constrained")
     for axes, (name, liking) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         x, y = ratings.film_place.T
-        axes.scatter(x, y, c=liking - liking.mean(), cmap="viridis", s=14, vmin=-1, vmax=1.6)
+        axes.scatter(x, y, c=liking, cmap="viridis", s=14, vmin=-1, vmax=1.5)
         axes.plot(*ratings.person_place[person], "P", color="#d9782d", markersize=9)
         axes.set(title=name, xticks=[], yticks=[], aspect="equal")
-    figure.suptitle("How much one person (+) likes each film (•), beside its own quality: the places are hidden")
+    figure.suptitle("How much more than others one person (+) likes each film (•); the places are hidden")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE)
     print(f"picture: {PICTURE}")
@@ -165,4 +171,5 @@ def main(quick: bool = False, seed: int = 0) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    pb.set_num_threads(1)  # these matrices are too small for more
     main(quick="--quick" in sys.argv)
