@@ -71,7 +71,7 @@ def rows_of_tile(module: Module, vectors: int) -> int:
 
 def equal_rows(most: int, least: int, vectors: int, total: int) -> int:
     """Return how many rows, at most and at least so many, cut `total` into equal tiles; `most` if none do."""
-    fitting = (rows for rows in range(most, least - 1, -1) if total % rows == 0 and rows * vectors >= BUSY)
+    fitting = (rows for rows in range(most, max(least, 1) - 1, -1) if total % rows == 0 and rows * vectors >= BUSY)
     return next(fitting, most)
 
 
