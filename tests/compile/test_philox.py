@@ -6,11 +6,12 @@ import itertools
 import numpy as np
 import pytest
 
+import pullback as pb
 from pullback.compile.emit.function import Module
 from pullback.compile.emit.machine import compile_text, host, load, narrowed
-from pullback.compile.emit.philox import emit_dropout_mask, emit_random_uniform, random_units
+from pullback.compile.emit.philox import STREAM, emit_dropout_mask, emit_random_uniform, random_units
 from pullback.core.mapping import CATALOGUE
-from pullback.mappings.random import STREAM
+from pullback.mappings import random as draws
 
 OTHERS = [t for t in ("avx2", "scalar") if t != host().name and (t == "scalar" or host().vector_bits > 256)]
 TARGETS = [host().name, *(pytest.param(t, marks=pytest.mark.slow) for t in OTHERS)]
@@ -73,3 +74,22 @@ def test_code_for_another_machine_is_emitted():
     emit_dropout_mask(module, "k", 100, np.dtype(np.float32), 0.5, STREAM)
     module.functions["k"].internal = False
     assert compile_text(module.text(), target)[:4] == b"\x7fELF"
+
+
+def test_a_compiled_step_draws_the_same_bits_again_and_again():
+    layer = pb.nn.Dropout(0.3)
+
+    def step(x):
+        dropped = layer(x)
+        return dropped, pb.random.uniform((5, 3)), pb.random.uniform((7,), dtype="float64")
+
+    x = pb.tensor(np.random.default_rng(0).normal(size=(33, 9)).astype(np.float32))
+    results = []
+    for run in (step, pb.compile(step)):
+        pb.random.manual_seed(11)
+        results.append([[np.asarray(y) for y in run(x)] for _ in range(3)])
+    assert draws.STREAM == STREAM
+    for eager, compiled in zip(*results, strict=True):
+        for a, b in zip(eager, compiled, strict=True):
+            assert np.array_equal(a, b)
+    assert not np.array_equal(results[0][0][0], results[0][1][0]), "the counter goes on"

@@ -16,6 +16,7 @@ from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, Iota, viewed
 from .builder import Lowering, followed_order
 from .convolutions import CONVOLUTIONS
+from .draws import DRAWS, is_drawn
 from .pools import POOLS
 from .program import Call, Check, Product, RowMove
 
@@ -254,6 +255,7 @@ def _part(x: Any, *, index: tuple[Any, ...]) -> Any:
 RULES: dict[Any, Rule] = {
     **CONVOLUTIONS,
     **POOLS,
+    **DRAWS,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -302,6 +304,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(CONVOLUTIONS, _same_dtypes),
     **dict.fromkeys(["max_pool", "max_choice", "avg_pool", "avg_pool_back"], lambda e: _floating(e.inputs[0])),
     "window_place": lambda e: _floating(e.inputs[0]),
+    **dict.fromkeys(DRAWS, is_drawn),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
     "gather": _by_rows,
     "scatter_add": _by_rows,

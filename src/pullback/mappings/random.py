@@ -33,7 +33,13 @@ _REAL = (np.float32, np.float64)
 
 
 def _draw(
-    name: str, sample: Callable[..., Any], words: str, formula: str, dtypes: tuple[Any, ...] = _REAL, **example: Any
+    name: str,
+    sample: Callable[..., Any],
+    words: str,
+    formula: str,
+    dtypes: tuple[Any, ...] = _REAL,
+    lower: str | None = None,
+    **example: Any,
 ) -> Mapping:
     """Declare one distribution; `sample(generator, shape, dtype, **static)` draws from it."""
 
@@ -50,7 +56,7 @@ def _draw(
         differentiable=False,
         words=words,
         formula=formula,
-        lower=unsupported(f"{name}: drawn by NumPy's Philox"),
+        lower=lower or unsupported(f"{name}: it uses up the stream at a pace of its own; NumPy draws"),
         onnx=unsupported(f"{name}: ONNX's random operators take no key and counter"),
         samples=fixed(
             lambda rng: [
@@ -83,7 +89,11 @@ def _mask(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any, *, keep:
 
 
 _random_uniform = _draw(
-    "random_uniform", _uniform, "numbers drawn uniformly from [0, 1)", r"u \sim \mathcal{{U}}[0, 1)"
+    "random_uniform",
+    _uniform,
+    "numbers drawn uniformly from [0, 1)",
+    r"u \sim \mathcal{{U}}[0, 1)",
+    lower="random_uniform",
 )
 _random_normal = _draw(
     "random_normal", _normal, "numbers drawn from the standard normal distribution", r"z \sim \mathcal{{N}}(0, 1)"
@@ -109,5 +119,6 @@ _dropout_mask = _draw(
     _mask,
     "a mask that is 1/keep with probability keep, and otherwise 0",
     r"\frac{{1}}{{k}} \cdot \mathcal{{B}}(k)",
+    lower="dropout_mask",
     keep=0.75,
 )

@@ -16,7 +16,10 @@ import numpy as np
 from .function import Function, Module
 from .types import I64, PTR, Operand, Type, type_of
 
-__all__ = ["emit_dropout_mask", "emit_random_uniform", "random_units"]
+__all__ = ["STREAM", "emit_dropout_mask", "emit_random_uniform", "random_units"]
+
+STREAM = 2
+"""The second-highest word of the counter, which sets the library's draws apart from other uses of a seed."""
 
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
