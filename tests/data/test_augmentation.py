@@ -75,6 +75,10 @@ def test_crops_are_parts_of_the_padded_image():
     assert len(places) > 1, "each image has a place of its own"
 
 
+def test_one_number_is_a_square():
+    assert RandomCrop(3).size == (3, 3)
+
+
 def test_flips_flip_with_their_probability():
     x = images(n=2_000, channels=1, height=1, width=2)
     flipped = RandomHorizontalFlip(0.25)(x, generator())

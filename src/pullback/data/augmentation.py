@@ -95,10 +95,14 @@ class RandomVerticalFlip(RandomHorizontalFlip):
 
 
 class RandomCrop(Augmentation):
-    """A part of ``size`` (height, width), from a random place of the image with ``padding`` zeros on each side."""
+    """A part of ``size`` (height, width), from a random place of the image with ``padding`` zeros on each side.
 
-    def __init__(self, size: tuple[int, int], padding: int = 0) -> None:
-        self.size = int(size[0]), int(size[1])
+    One number is both.
+    """
+
+    def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
+        height, width = (size, size) if isinstance(size, int) else size
+        self.size = int(height), int(width)
         self.padding = int(padding)
         if min(self.size) < 1 or self.padding < 0:
             raise ValueError(f"RandomCrop: expected size >= 1 and padding >= 0, got {size} and {padding}")

@@ -21,7 +21,7 @@ class ProgressLine(Callback):
 
     def __init__(self, epochs: int, steps: int | None, verbose: int) -> None:
         self.epochs, self.steps, self.verbose = epochs, steps, verbose
-        self._redraws = verbose == 1 and sys.stdout.isatty()
+        self._redraws = verbose == 1 and sys.stdout is not None and sys.stdout.isatty()
         self._done = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:

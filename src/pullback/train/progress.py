@@ -46,7 +46,7 @@ def progress_callback(kind: str | None) -> Callback | None:
         return None
     if kind not in ("auto", "bar", "lines"):
         raise ValueError(f"progress: expected 'auto', 'bar', 'lines' or None, got {kind!r}")
-    return Bar() if kind == "bar" or (kind == "auto" and sys.stderr.isatty()) else Lines()
+    return Bar() if kind == "bar" or (kind == "auto" and sys.stderr is not None and sys.stderr.isatty()) else Lines()
 
 
 class Lines(Callback):
