@@ -132,12 +132,19 @@ class Reverse(Interpreter):
         if not uses.inputs:
             for i, v in enumerate(values):
                 # What does not depend on a leaf stays, so that the graph can be run again (it is small or shared).
-                if links[i] is not None and v.__class__ not in _SCALARS:
-                    values[i] = _hold(v)
+                if links[i] is not None:
+                    kind = v.__class__
+                    if kind is _ndarray and v.ndim:
+                        values[i] = Spec(v.shape, v.dtype)
+                    elif kind not in _SCALARS:
+                        values[i] = _hold(v)
         frame = sys._getframe(3)  # this one, apply, and what called it are ours
         code = frame.f_code
-        while _is_ours(code.co_filename) and frame.f_back is not None:
-            frame = frame.f_back
+        while _is_ours(code.co_filename):
+            caller = frame.f_back
+            if caller is None:
+                break
+            frame = caller
             code = frame.f_code
         # Nodes and tensors are filled in by hand: __init__ would take a third of the time of recording.
         node = _new(Node)
