@@ -329,6 +329,15 @@ def test_two_layers_of_one_name_are_refused():
         keras.Model(x, layers.Dense(1, name="same")(layers.Dense(2, name="same")(x)))
 
 
+def test_an_error_on_shapes_says_what_the_layer_was_called_on():
+    with pytest.raises(ShapeError) as caught:
+        layers.Add(name="sum")([keras.Input((4,)), keras.Input((3,))])
+    assert caught.value.__notes__ == ["sum was called on shapes (None, 4), (None, 3), with 8 in the place of None"]
+    with pytest.raises(TypeError, match="Dense: there is no argument 'activations'"):
+        layers.Dense(3, activations="relu")
+    assert repr(two_by_two()) == "<Model functional, 7 layers, built=True>"
+
+
 def test_a_deep_chain_needs_no_recursion():
     x = y = keras.Input((2,))
     for _ in range(1500):

@@ -267,6 +267,9 @@ class Model(Trainable, Layer):
         """The layers and how they are joined, as text, from which `models.model_from_json` makes the model again."""
         return json.dumps(self.get_config())
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}, {len(self.layers)} layers, built={self.is_built}>"
+
     def _need_built(self, what: str) -> None:
         if not self.is_built:
             raise PullbackError(

@@ -157,7 +157,12 @@ def inferred(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
             positional, named = tree.unflatten(structure, filled)
             return layer(*positional, **named)
 
-        result, _ = tally(call, stand_ins, {})
+        try:
+            result, _ = tally(call, stand_ins, {})
+        except Exception as error:
+            shapes = ", ".join(str(x.shape) for x in leaves if isinstance(x, KerasTensor))
+            error.add_note(f"{layer.name} was called on shapes {shapes}, with {length} in the place of None")
+            raise
         found.append(tree.map(spec_of, result))
     return tree.map(_agreed, *found)
 

@@ -62,8 +62,11 @@ class Layer(Recorded, Module):
         trainable: bool = True,
         dtype: Any = None,
         input_shape: Sequence[int | None] | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()
+        if unknown:
+            raise TypeError(f"{type(self).__name__}: there is no argument {next(iter(unknown))!r}")
         self._mode.write(False)
         self.name = fresh_name(type(self).__name__) if name is None else name
         self.dtype = default_dtype() if dtype is None else np.dtype(dtype)
