@@ -72,3 +72,17 @@ def test_the_command_s_own_language_goes_before_that_of_the_group(monkeypatch):
     both = ["--lang", "zh", "explain", "x * 2", "--at", "x=1"]
     assert "已检验" in CliRunner().invoke(main, both).output
     assert "Checked" in CliRunner().invoke(main, [*both, "--lang", "en"]).output
+
+
+@pytest.mark.parametrize(
+    ("words", "english", "chinese"),
+    [
+        ("explain --wtr x", "there is no option --wtr; perhaps --wrt", "没有选项 --wtr；是否指 --wrt"),
+        ("explain", "EXPR|RUN is missing", "缺少 EXPR|RUN"),
+        ("exlain x", "there is no command exlain; perhaps explain", "没有命令 exlain；是否指 explain"),
+    ],
+)
+def test_a_command_that_is_misspelt_is_refused_in_its_language(words, english, chinese):
+    for language, said in (("en", english), ("zh", chinese)):
+        result = CliRunner().invoke(main, [*words.split(), "--lang", language])
+        assert result.exit_code == 2 and said in result.stderr, result.stderr

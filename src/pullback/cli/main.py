@@ -13,6 +13,7 @@ from ..train.runs import package_version
 from .explain import explain
 from .graph import graph
 from .options import BadInput, Group, language, language_option
+from .refused import refusal
 from .train import train
 from .words import words_of
 
@@ -58,7 +59,7 @@ for command in (train, explain, graph):
 def _print_error(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     words = words_of(language(context))
-    line = f"{words['error']}: {error.format_message()}"
+    line = f"{words['error']}: {refusal(error, words)}"
     if context is not None and not isinstance(error, BadInput):
         line += f" ({words['error.hint'].format(command=context.command_path)})"
     click.echo(line, err=True)

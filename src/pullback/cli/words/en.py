@@ -100,6 +100,10 @@ WORDS = {
     # the errors
     "error": "error",
     "error.hint": "see {command} --help",
+    "error.no_option": "there is no option {name}",
+    "error.no_command": "there is no command {name}",
+    "error.missing": "{name} is missing",
+    "error.perhaps": "; perhaps {names}",
     "error.layers": "expected widths such as 128,64, or 0 for no hidden layer; got {value!r}",
     "error.data": "expected digits, idx:FOLDER or csv:FILE; got {value!r}",
     "error.target": "a CSV file needs --target COLUMN, the column that is to be predicted",

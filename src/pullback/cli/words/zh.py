@@ -99,6 +99,10 @@ WORDS = {
     # the errors
     "error": "错误",
     "error.hint": "参见 {command} --help",
+    "error.no_option": "没有选项 {name}",
+    "error.no_command": "没有命令 {name}",
+    "error.missing": "缺少 {name}",
+    "error.perhaps": "；是否指 {names}",
     "error.layers": "应为类似 128,64 的宽度，或 0 表示没有隐藏层；得到 {value!r}",
     "error.data": "应为 digits、idx:文件夹 或 csv:文件；得到 {value!r}",
     "error.target": "CSV 文件需要 --target 列名，即要预测的列",
