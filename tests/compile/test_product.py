@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
+from pullback.compile.emit import cut
 from pullback.compile.emit.function import Module
 from pullback.compile.emit.machine import compile_text, narrowed
 from pullback.compile.emit.product import Batch, Product, emit_batched_product, emit_product
@@ -54,8 +55,8 @@ def expected(p, a, b, c):
 
 @pytest.mark.parametrize("kind", TARGETS)
 @settings(max_examples=25, deadline=None)
-@given(product=products(), seed=st.integers(0, 1000), cut=st.floats(0, 1))
-def test_every_shape_and_stride(emitted, kind, product, seed, cut):
+@given(product=products(), seed=st.integers(0, 1000), where=st.floats(0, 1))
+def test_every_shape_and_stride(emitted, kind, product, seed, where):
     kernel, run = emitted.compiled(kind, emit_product, product)
     a, b, old = random_operands(product, seed)
     c, a, b = emitted.Guarded(old), emitted.Guarded(a), emitted.Guarded(b)
@@ -67,11 +68,35 @@ def test_every_shape_and_stride(emitted, kind, product, seed, cut):
     view(between, (product.rows, product.columns), (product.c_row, 1))[...] = False
     assert (c.array[between] == old[between]).all(), "the kernel wrote between C's rows"
 
-    half = round(cut * kernel.units)
+    half = round(where * kernel.units)
     again = emitted.Guarded(old)
     run(again, a, b, 0, half)
     run(again, a, b, half, kernel.units)
     assert (again.array == c.array).all(), "splitting the work changed the result"
+
+
+@pytest.mark.parametrize("shape", [(100, 300, 70), (257, 260, 300), (63, 129, 20), (300, 70, 260)])
+@pytest.mark.parametrize("turned", ["neither", "a", "b", "both"])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_what_only_large_matrices_need(emitted, kind, turned, shape, monkeypatch):
+    """Blocks of rows, and copies of rows that are a page apart."""
+    monkeypatch.setattr(cut, "BLOCK", 1 << 11)
+    rows, columns, depth = shape
+    left = (1, 1024) if turned in ("a", "both") else (1024, 1)
+    right = (1, 1024) if turned in ("b", "both") else (1024, 1)
+    product = Product(rows, columns, depth, *left, *right, columns, turned != "a")
+    target = Module(narrowed(kind).vector_bits)
+    assert cut.Cut(target, product).blocked or -(-columns // target.lanes(FLOAT)) < 9
+    kernel, run = emitted.compiled(kind, emit_product, product)
+    a, b, old = random_operands(product, 8)
+    c, a, b = emitted.Guarded(old), emitted.Guarded(a), emitted.Guarded(b)
+    run(c, a, b)
+    wanted, bound = expected(product, a.array, b.array, old)
+    assert (np.abs(c.array.reshape(rows, columns) - wanted) <= bound).all()
+    again = emitted.Guarded(old)
+    for edge in itertools.pairwise([0, kernel.units // 3, kernel.units]):
+        run(again, a, b, *edge)
+    assert (again.array == c.array).all()
 
 
 @settings(max_examples=20, deadline=None)

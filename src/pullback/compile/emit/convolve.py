@@ -12,21 +12,10 @@ from .finish import Epilogue
 from .function import Function, Module
 from .pack import Panel, emit_pack
 from .pieces import Run, each
-from .product import Product, ProductKernel, emit_product
-from .types import FLOAT, I64, PTR, Operand, Type
+from .product import Product, ProductKernel, emit_product, kernel_parameters
+from .types import FLOAT, I64, Operand, Type
 
-__all__ = ["Convolution", "emit_convolution", "emit_convolution_input", "kernel_parameters"]
-
-kernel_parameters = (
-    (PTR, "c"),
-    (PTR, "a"),
-    (PTR, "b"),
-    (I64, "begin"),
-    (I64, "end"),
-    (PTR, "workspace"),
-    (PTR, "table"),
-)
-"""The parameters of every kernel of a product or a convolution."""
+__all__ = ["Convolution", "emit_convolution", "emit_convolution_input"]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from .convolve import Convolution, kernel_parameters
+from .convolve import Convolution
 from .correlate import NEAR
 from .function import Function, Module
 from .pieces import Run, runs
-from .product import Product, ProductKernel, emit_product
+from .product import Product, ProductKernel, emit_product, kernel_parameters
 from .slab import Slab, emit_slab
 from .tile import Level, Tile, emit_tile, equal_rows, rows_of_tile
 from .types import BOOL, I64, PTR, Operand
