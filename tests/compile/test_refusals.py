@@ -56,7 +56,7 @@ def test_a_value_that_leaks_out():
         kept[0] + 1
 
 
-@pytest.mark.parametrize("draw", [random.random, np.random.rand], ids=["random", "numpy"])  # noqa: NPY002
+@pytest.mark.parametrize("draw", [random.random, np.random.rand], ids=["random", "numpy"])
 def test_randomness_of_python(draw):
     assert "pb.random" in refused(lambda x: x * draw(), np.ones(2), match="draws random numbers")
 
@@ -93,6 +93,22 @@ def test_a_dtype_without_kernels_is_evaluated_inside_the_plan(dtype):
     assert got.dtype == dtype
     assert got.item() == pb.sum(pb.tensor(x) * x + 1).item()
     assert not all(k.native for k in step.report().kernels)
+
+
+def test_a_graph_that_is_too_large_runs_as_it_was_recorded_and_says_so(monkeypatch):
+    from pullback.compile import compiled
+
+    monkeypatch.setattr(compiled, "LARGEST", 50)
+
+    def long(x):
+        for _ in range(60):
+            x = pb.sin(x)
+        return x
+
+    step = pb.compile(long)
+    with pytest.warns(UserWarning, match="pb.scan"):
+        assert float(step(np.ones(()))) == float(long(np.ones(())))
+    step(np.ones(()))
 
 
 def test_empty_and_single_numbers():

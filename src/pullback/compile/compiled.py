@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -23,7 +24,10 @@ from .report import Report, reported
 from .runner import Runner, Stopped
 from .verifying import compared, unchanged
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["LARGEST", "Compiled", "compile"]
+
+LARGEST = 20_000
+"""How many mappings a graph may have to be compiled."""
 
 
 class Compiled(Traced):
@@ -37,6 +41,7 @@ class Compiled(Traced):
         self.seconds: dict[int, float] = {}
         """How long each plan took to make and to compile."""
         self.last: Runner | None = None
+        self._too_large: set[int] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         quick = None if kwargs else _quick(args)
@@ -85,6 +90,9 @@ class Compiled(Traced):
     def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
         """Run a recorded graph natively, where that means the same."""
         runner = self._made.get(id(graph))
+        if runner is None and len(graph.equations) > LARGEST:
+            self._say_too_large(graph)
+            return graph.run(dynamic)
         if runner is None:
             start = perf_counter()
             plan = made(lowered(graph))
@@ -95,6 +103,17 @@ class Compiled(Traced):
             if key is not None:
                 self.runners.setdefault(key[0], []).append(runner)
         return self._run(runner, [_array(x) for x in dynamic], dynamic)
+
+    def _say_too_large(self, graph: Graph) -> None:
+        if id(graph) not in self._too_large:
+            self._too_large.add(id(graph))
+            warnings.warn(
+                f"compile: {self.function.__name__!r} is a graph of {len(graph.equations):,} mappings, more than "
+                f"{LARGEST:,}; it runs as it was recorded, without native code.\n"
+                f"  wrong:  for x in xs: h = cell(h, x)\n"
+                f"  right:  h, _ = pb.scan(lambda h, x: (cell(h, x), None), h, xs), which is recorded once",
+                stacklevel=5,
+            )
 
     def _run(self, runner: Runner, arrays: Any, arguments: Any) -> Any:
         top = current()

@@ -24,6 +24,9 @@ COSTLY = frozenset(
 )  # fmt: skip
 """Scalar operations that are rather kept in memory than computed again."""
 
+NEAR = 6
+"""How many of the last groups are looked at for one that takes another single number."""
+
 LARGEST = 48
 """How many instructions one kernel takes at the most."""
 
@@ -40,6 +43,19 @@ class Group:
     shape: Shape
     instructions: list[Instruction] = field(default_factory=list)
     folded: tuple[int, ...] = ()
+    _touched: tuple[int, dict[Array, list[Access]], set[Array]] = field(default_factory=lambda: (0, {}, set()))
+
+    def touched(self) -> tuple[dict[Array, list[Access]], set[Array]]:
+        """Return how each array is written, and which are read, by the instructions so far."""
+        known, written, read = self._touched
+        if known > len(self.instructions):  # some were taken back
+            known, written, read = 0, {}, set()
+        for instruction in self.instructions[known:]:
+            for access in instruction.writes:
+                written.setdefault(access.array, []).append(access)
+            read.update(access.array for access in instruction.reads)
+        self._touched = len(self.instructions), written, read
+        return written, read
 
     @property
     def reads(self) -> list[Access]:
@@ -155,7 +171,7 @@ class _Fusion:
     def _try(self, at: int, chain: Sequence[Point | Fold]) -> bool:
         group = self.groups[at]
         before, folded = len(group.instructions), group.folded
-        present = {a.array for i in group.instructions for a in i.writes}
+        present = set(group.touched()[0])
         for instruction in chain:
             if instruction is not chain[-1] and instruction.out.array in present:
                 continue  # somebody here has computed it
@@ -178,8 +194,9 @@ class _Fusion:
         found = [earliest] if earliest >= 0 else []
         shared = {at for a in reads for at in self.touched.get(a, ()) if at > earliest}
         if math.prod(instruction.shape) == 1:
-            shared |= {at for at in range(earliest + 1, len(self.groups)) if math.prod(self.groups[at].shape) == 1}
-        return found + sorted(shared)
+            last = range(max(earliest + 1, len(self.groups) - NEAR), len(self.groups))
+            shared |= {at for at in last if math.prod(self.groups[at].shape) == 1}
+        return [at for at in (*found, *sorted(shared)) if len(self.groups[at].instructions) < LARGEST]
 
     def _enter(self, at: int, instruction: Instruction) -> None:
         group = self.groups[at]
@@ -364,22 +381,17 @@ def _meets(instruction: Point | Fold, group: Group, reader: bool) -> bool:
         return False
     if isinstance(instruction, Fold) and not group.folded and not _rows_only(group, instruction.axes):
         return False
-    product = group.instructions[0] if group.kind == "product" else None
+    written, read = group.touched()
     read_here = False
     for access in instruction.reads:
-        for other in group.instructions:
-            for written in other.writes:
-                if written.array is access.array:
-                    if not _in_space(written, group).same_elements(access):
-                        return False
-                    read_here = True
+        for other in written.get(access.array, ()):
+            if not _in_space(other, group).same_elements(access):
+                return False
+            read_here = True
     for access in instruction.writes:
-        for other in group.instructions:
-            if any(x.array is access.array for x in other.reads):
-                return False
-            if any(x.array is access.array and not access.array.pieces for x in other.writes):
-                return False
-    return read_here or not reader if product is not None else True
+        if access.array in read or (access.array in written and not access.array.pieces):
+            return False
+    return read_here or not reader or group.kind != "product"
 
 
 def _in_space(written: Access, group: Group) -> Access:
