@@ -18,7 +18,8 @@ representations", ICML 2020.
 Reached (seeds 0, 1, 2) with 100 labels: 94.5, 95.3, 95.3 % of the test digits, where the better of the two classifiers
 on pixels gets 91.9, 91.1, 90.9 % and on the untrained encoder's features 91.9, 92.4, 91.4 %; with 10 labels 71.4, 72.1,
 71.9 % against 64.5, 61.8, 63.6 %. About 10 seconds on one core. (Of five sets of changes this one was best on the same
-test digits; the others came within 1.5 points of it.)
+test digits; the others came within 1.5 points of it.) Usually not told: the whole encoder, trained on the 100 labels
+alone with the same changes of the images, gets 96.2 %, and begun from these features 96.7 % (five draws, seed 0).
 """
 
 import sys
