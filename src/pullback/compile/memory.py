@@ -12,6 +12,9 @@ __all__ = ["LINE", "lifetimes", "planned"]
 LINE = 64
 """Every array starts at a line of the cache."""
 
+SMALL = 256
+"""Arrays up to so many bytes have a place of their own."""
+
 
 def lifetimes(groups: Sequence[Group]) -> dict[Array, tuple[int, int]]:
     """Return the first and the last group that touches each temporary array."""
@@ -27,13 +30,25 @@ def lifetimes(groups: Sequence[Group]) -> dict[Array, tuple[int, int]]:
 def planned(groups: Sequence[Group], kept: set[Array]) -> tuple[dict[Array, int], int]:
     """Return the place of each temporary array that needs memory, in bytes, and the size of the arena.
 
-    The largest are placed first, each at the lowest place that is free while it lives.
+    The largest are placed first, each at the lowest place that is free while it lives; the small ones behind them.
     """
     alive = {array: life for array, life in lifetimes(groups).items() if array in kept}
-    places: dict[Array, int] = {}
     sizes = {array: _rounded(array.nbytes) for array in alive}
+    small = [array for array in alive if sizes[array] <= SMALL]
+    large = [array for array in alive if sizes[array] > SMALL]
+    places, size = _apart(large, alive, sizes)
+    for array in small:  # sharing would save little, and there may be very many
+        places[array] = size
+        size += sizes[array]
+    return places, size
+
+
+def _apart(
+    arrays: Sequence[Array], alive: dict[Array, tuple[int, int]], sizes: dict[Array, int]
+) -> tuple[dict[Array, int], int]:
+    places: dict[Array, int] = {}
     size = 0
-    for array in sorted(alive, key=lambda a: (-sizes[a], a.number)):
+    for array in sorted(arrays, key=lambda a: (-sizes[a], a.number)):
         first, last = alive[array]
         others = sorted(
             (places[other], places[other] + sizes[other])
