@@ -10,8 +10,8 @@ rating in eight is known.
     neural           and a network that gets both vectors (He et al. 2017)
 
 All three are trained by `Trainer.fit`, with the weight decay that suits each. An inner product has to add up many
-dimensions to say "near"; a network has not. On data made by an inner product it would be the other way round (Rendle
-et al. 2020).
+dimensions to say "near"; a network has not. It depends on the data: with a liking that is itself an inner product (of
+four numbers), factorisation gets 0.46 and the network 0.69, as Rendle et al. found in 2020.
 
     python examples/recommendation.py            # draws runs/examples/recommendation.png
     python examples/recommendation.py --quick    # fewer people, films and epochs
