@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 import pullback as pb
 from pullback.core.errors import ShapeError
-from pullback.metrics import F1, ROCAUC, Accuracy, ConfusionMatrix, Perplexity, Precision, Recall, TopKAccuracy
+from pullback.metrics import (
+    F1,
+    MAE,
+    MSE,
+    R2,
+    ROCAUC,
+    Accuracy,
+    ConfusionMatrix,
+    Perplexity,
+    Precision,
+    Recall,
+    TopKAccuracy,
+)
 from pullback.train.metrics import named_metric
 
 sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn, the oracle of these tests, is not installed")
@@ -207,3 +219,13 @@ def test_a_metric_of_ones_own_that_lacks_its_figure_says_which_method():
         half.result()
     with pytest.raises(NotImplementedError, match=r"Worst must define _of\(self, errors\)"):
         worst.update(np.array([1.0]), np.array([2.0]))
+
+
+@given(**BATCHES, width=st.integers(0, 3))
+def test_regression_errors(seed, count, cuts, width):
+    rng = np.random.default_rng(seed)
+    shape = (count + 1, width) if width else (count + 1,)
+    targets, outputs = rng.normal(3, 2, shape), rng.normal(3, 2, shape)
+    for kind, oracle in ((MAE, "mean_absolute_error"), (MSE, "mean_squared_error"), (R2, "r2_score")):
+        want = getattr(sklearn, oracle)(targets, outputs)
+        assert in_batches(kind(), outputs, targets, cuts) == pytest.approx(want, rel=1e-11)
