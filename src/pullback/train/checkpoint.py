@@ -17,8 +17,9 @@ import re
 import secrets
 import shutil
 import warnings
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,8 @@ FORMAT = 1
 MANIFEST, VERSIONS = "manifest.json", "versions.json"
 NAME = re.compile(r"step-([0-9]{12,})")
 LARGEST_MANIFEST = 1 << 20
-CHUNK = 1 << 22
-SMALL_CHUNK = 1 << 20  # what is read stays in the processor's cache until it is hashed
+CHUNK = 1 << 20  # small enough to be in the processor's cache when it is hashed
+BUFFERS = 3
 
 
 class CheckpointError(PullbackError, OSError, ValueError):
@@ -244,29 +245,35 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> tuple[int, str]:
             for start in range(0, len(piece), CHUNK):
                 chunk = memoryview(piece)[start : start + CHUNK]
                 size += len(chunk)
-                checksum = beside.submit(digest.update, chunk)
+                beside.submit(digest.update, chunk)
                 while chunk:
                     chunk = chunk[file.write(chunk) :]
-                checksum.result()
         os.fsync(file.fileno())
     return size, digest.hexdigest()
 
 
 def _verified(path: Path, size: int, digest: str, keep: bool = True) -> bytearray:
-    """The file's bytes (none of them without ``keep``), which are what the manifest says."""
+    """The file's bytes (none of them without ``keep``), which are what the manifest says; hashed beside the reading."""
     found, length = hashlib.sha256(), 0
+    content = bytearray(size if keep else 0)
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(1) as beside:
             actual = os.fstat(file.fileno()).st_size
             if actual != size:
                 raise CheckpointError(f"{path} is damaged: expected {size} bytes, found {actual}; nothing was loaded.")
-            content = bytearray(size if keep else min(size, SMALL_CHUNK))
-            place = memoryview(content)
-            while count := file.readinto(place[length : length + SMALL_CHUNK] if keep else place):
-                found.update(place[length : length + count] if keep else place[:count])
+            ring = [memoryview(bytearray(min(CHUNK, size))) for _ in range(0 if keep else BUFFERS)]
+            hashing: deque[Future[None]] = deque()
+            while length < size:
+                if not keep and len(hashing) == BUFFERS:
+                    hashing.popleft().result()  # its buffer is free again
+                place = memoryview(content)[length : length + CHUNK] if keep else ring[0]
+                count = file.readinto(place)
+                if not count:
+                    break
+                hashing.append(beside.submit(found.update, place[:count]))
+                ring = [*ring[1:], *ring[:1]]
                 length += count
             length += len(file.read(1))
-            place.release()
     except CheckpointError:
         raise
     except OSError as error:

@@ -37,7 +37,8 @@ class Trainer:
     """Trains a model: `fit`, then `evaluate` and `predict`.
 
     ``model``: an `nn.Module`. ``loss``: a loss module or any function of (outputs, targets) that returns a
-    scalar tensor. ``optimizer``: one of `pullback.optim`, made with the model's parameters.
+    scalar tensor; both may be containers of arrays, see `ContainerDataset`. ``optimizer``: one of `pullback.optim`,
+    made with the model's parameters; one whose step wants a closure, as `optim.LBFGS`, gets one.
     ``metrics``: names among "accuracy", "mae", "mse", "r2", or `Metric` objects; "auto" is accuracy for
     integer targets and nothing beside the loss for others. ``callbacks``: `Callback` objects.
     ``progress``: "auto" shows a bar in a terminal and prints a line per epoch elsewhere; "bar", "lines", or
