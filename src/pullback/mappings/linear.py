@@ -26,11 +26,12 @@ def _body(x: Any, weight: Any, *bias: Any) -> Any:
 
 
 def _kernel(x: Any, weight: Any, *bias: Any) -> Any:
-    if not weight.ndim == 2 == x.ndim:
-        _check(x, weight, *bias)
-        y = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).dot(weight.T).reshape(*x.shape[:-1], weight.shape[0])
-    else:
+    shape = x.shape
+    if len(shape) == 2 == weight.ndim and shape[1] == weight.shape[1]:
         y = x.dot(weight.T)
+    else:
+        _check(x, weight, *bias)
+        y = x.reshape(math.prod(shape[:-1]), shape[-1]).dot(weight.T).reshape(*shape[:-1], weight.shape[0])
     if not bias:
         return y
     (b,) = bias

@@ -177,7 +177,10 @@ _cross_entropy_slope = composite(
     lower=unsupported("cross_entropy_slope: lowered through its body"),
     onnx=unsupported("cross_entropy_slope: it belongs to the way back, and training is not exported"),
     samples=fixed(
-        lambda rng: [Sample((rng.normal(size=(*shape, 4)), rng.integers(0, 4, shape))) for shape in ((5,), (2, 3), ())]
+        lambda rng: [
+            Sample((rng.normal(size=(*shape, classes)), rng.integers(0, classes, shape)))
+            for shape, classes in (((5,), 4), ((2, 3), 4), ((), 4), ((2,), _SHORT + 1))
+        ]
     ),
 )
 
@@ -201,8 +204,14 @@ cross_entropy = composite(
     onnx="SoftmaxCrossEntropyLoss",
     samples=fixed(
         lambda rng: [
-            Sample((rng.normal(size=(*shape, 4)), rng.integers(0, 4, shape)), {"reduction": reduction})
-            for shape, reduction in (((5,), "mean"), ((2, 3), "sum"), ((3,), "none"), ((), "none"))
+            Sample((rng.normal(size=(*shape, classes)), rng.integers(0, classes, shape)), {"reduction": reduction})
+            for shape, classes, reduction in (
+                ((5,), 4, "mean"),
+                ((2, 3), 4, "sum"),
+                ((3,), 4, "none"),
+                ((), 4, "none"),
+                ((2,), _SHORT + 1, "mean"),
+            )
         ]
     ),
 )
