@@ -15,6 +15,7 @@ from .emit.convolve import emit_convolution, emit_convolution_input
 from .emit.convolve_weight import emit_convolution_weight
 from .emit.function import Module
 from .emit.loops import emit_nest, units_of
+from .emit.moving import emit_move
 from .emit.philox import emit_dropout_mask, emit_random_uniform
 from .emit.pooling import (
     emit_average_pool,
@@ -225,6 +226,7 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "avg_pool_back": emit_average_pool_back,
     "random_uniform": emit_random_uniform,
     "dropout_mask": emit_dropout_mask,
+    "move": emit_move,
 }
 """What writes the kernel of each kind of `Special`, and returns its units of work."""
 
