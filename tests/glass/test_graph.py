@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import pullback as pb
 from pullback.core.errors import FreedGraphError, GradientError, ShapeError
 from pullback.core.mapping import CATALOGUE
-from pullback.glass.diagram import Group
+from pullback.glass.diagram import Box, Group
 from pullback.glass.fold import CROWD, MOST_BOXES
 from pullback.glass.payload import payload
 from pullback.glass.view import view
@@ -364,3 +364,22 @@ def test_a_long_chain_does_not_recurse():
     drawing = pb.graph(v)
     assert len(visible(drawing).items) <= 60
     assert float(box(drawing, "x").gradient) == 1.0
+
+
+def test_leaves_that_many_chunks_read_are_one_box():
+    rng = np.random.default_rng(0)
+    leaves = [pb.tensor(rng.normal(), requires_grad=True) for _ in range(12)]
+    v = leaves[0]
+    for i in range(300):
+        v = (v * leaves[i % 12], v + leaves[i % 12], pb.tanh(v), pb.sin(v))[rng.integers(4)]
+    drawing = pb.graph(v, lang="en")
+    shown = visible(drawing)
+    titles = [item.title for _, item in shown.items if not isinstance(item, Box)]
+    assert any(title.endswith(" inputs") for title in titles) and len(shown.items) <= 60
+    assert not [item for _, item in shown.items if isinstance(item, Box) and item.kind == "leaf"]
+    few = leaves[0]
+    for i in range(300):
+        few = (few * leaves[i % 3], few + leaves[i % 3], pb.tanh(few), pb.sin(few))[rng.integers(4)]
+    drawing = pb.graph(few, lang="en")
+    shown = visible(drawing)
+    assert len([item for _, item in shown.items if isinstance(item, Box) and item.kind == "leaf"]) == 3

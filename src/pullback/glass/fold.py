@@ -21,6 +21,8 @@ FEWEST_BOXES = 5
 CROWD = 24
 """So many items a group has, at most; more are put into chunks."""
 FEWEST_ROUNDS = 3
+BESIDE_CHUNKS = 6
+"""So many leaves and constants stand beside chunks, each of which reads most of them, at most; more are one box."""
 
 Title = Callable[..., str]
 
@@ -215,7 +217,9 @@ def _place_sources(boxes: Sequence[Box], root: Group, mint: _Mint, title: Title)
     held.setdefault(root.number, []).extend(lonely)
     for number, sources in held.items():
         group = groups[number]
-        group.items[:0] = sources if len(sources) <= CROWD else _crowd(sources, mint, title)
+        chunked = any(isinstance(item, Group) and item.kind == "chunk" for item in group.items)
+        crowded = len(sources) > (BESIDE_CHUNKS if chunked else CROWD)
+        group.items[:0] = _crowd(sources, mint, title) if crowded else sources
 
 
 def _crowd(sources: list[int], mint: _Mint, title: Title) -> list[Group | int]:
