@@ -144,3 +144,22 @@ def test_without_any_output_stream():
         "sys.exit(7)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 7
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    """A limit on the size of files: the system itself refuses to write further."""
+    pytest.importorskip("resource")
+    code = (
+        "import resource, signal, sys, numpy as np\n"
+        "from pullback.train.checkpoint import save_checkpoint, load_checkpoint\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "older = save_checkpoint(sys.argv[1], {'model': {'w': np.ones(9)}}, step=1)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: save_checkpoint(sys.argv[1], {'model': {'w': np.ones(90_000)}}, step=2)\n"
+        "except OSError as error: print(error)\n"
+        "load_checkpoint(older)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "no checkpoint could be written" in done.stdout and "File too large" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000000001"]
