@@ -226,7 +226,7 @@ def test_an_exception_in_an_evaluation_changes_nothing():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return pb.sum(fragile(weight))
+        return pb.sum(fragile(weight)).detach()
 
     compiled = pb.compile(step)
     compiled(np.ones(4))
@@ -250,8 +250,14 @@ def test_inside_another_transform_it_is_what_the_function_is():
 def test_a_tensor_that_wants_its_gradient_gets_it():
     f = pb.compile(lambda x: pb.sum(x * x))
     x = pb.tensor([1.0, 3.0], requires_grad=True)
-    f(x).backward()
+    with pytest.warns(UserWarning, match="can be differentiated further"):
+        f(x).backward()
     assert x.grad.tolist() == [2.0, 6.0]
+    f(x).backward()
+    assert x.grad.tolist() == [4.0, 12.0]
+    with pb.no_grad():
+        assert float(f(x)) == 10.0
+    assert f.report().kernels
 
 
 def test_the_report_names_kernels_mappings_modules_and_lines():

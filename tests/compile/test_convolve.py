@@ -31,6 +31,8 @@ def convolutions(draw, type=FLOAT):
     size, kernel, stride, dilation = each(1, (40, 13, 7)[axes - 1]), each(1, 4), each(1, 3), each(1, 2)
     padding = tuple(zip(each(-1, 3), each(-1, 3), strict=True))
     channels, outputs = groups * draw(st.integers(1, 20)), groups * draw(st.integers(1, 40))
+    if draw(st.integers(0, 4)) == 0:
+        groups = channels = outputs
     images = draw(st.integers(1, 3))
     assume(all(n + sum(p) >= d * (k - 1) + 1 for n, p, d, k in zip(size, padding, dilation, kernel, strict=True)))
     return Convolution(images, size, channels, outputs, kernel, stride, padding, dilation, groups, type)
@@ -109,6 +111,14 @@ def check(emitted, kind, work, which, seed, cut=0.5):
 @given(work=convolutions(), seed=st.integers(0, 1000), cut=st.floats(0, 1), kind=st.sampled_from(TARGETS))
 def test_every_shape_stride_padding_dilation_and_group(emitted, which, work, seed, cut, kind):
     check(emitted, kind, work, which, seed, cut)
+
+
+@pytest.mark.parametrize("which", EMIT)
+@pytest.mark.parametrize("kind", TARGETS)
+def test_each_channel_by_itself(emitted, which, kind):
+    work = Convolution(2, (9, 10), 37, 37, (3, 3), (1, 2), ((1, 1), (1, 1)), (1, 1), 37)
+    assert work.lanewise
+    check(emitted, kind, work, which, 3)
 
 
 @pytest.mark.parametrize("which", EMIT)

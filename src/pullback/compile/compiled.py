@@ -42,6 +42,7 @@ class Compiled(Traced):
         """How long each plan took to make and to compile."""
         self.last: Runner | None = None
         self._too_large: set[int] = set()
+        self._attached = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         quick = None if kwargs else _quick(args)
@@ -62,7 +63,8 @@ class Compiled(Traced):
             raise TraceError(
                 f"compile: {self.function.__name__!r} has not run as native code yet: there is no plan to report on.\n"
                 f"  wrong:  step = pb.compile(f); print(step.report())\n"
-                f"  right:  step = pb.compile(f); step(x); print(step.report())"
+                f"  right:  step = pb.compile(f); step(x); print(step.report())\n"
+                f"A call whose result can be differentiated further does not run natively: see the warning it gives."
             )
         return reported(self.last, self.seconds[id(self.last)])
 
@@ -104,6 +106,17 @@ class Compiled(Traced):
                 self.runners.setdefault(key[0], []).append(runner)
         return self._run(runner, [_array(x) for x in dynamic], dynamic)
 
+    def _say_attached(self) -> None:
+        if not self._attached:
+            self._attached = True
+            warnings.warn(
+                f"compile: {self.function.__name__!r} returns a result that can be differentiated further, so the "
+                f"recorded graph runs eagerly, without native code.\n"
+                f"  for training:   compile the whole step, with loss.backward() inside, and return loss.detach()\n"
+                f"  for inference:  call it inside pb.no_grad()",
+                stacklevel=4,
+            )
+
     def _say_too_large(self, graph: Graph) -> None:
         if id(graph) not in self._too_large:
             self._too_large.add(id(graph))
@@ -117,7 +130,10 @@ class Compiled(Traced):
 
     def _run(self, runner: Runner, arrays: Any, arguments: Any) -> Any:
         top = current()
-        if not isinstance(top, Tape) or top.below is not EVALUATE or (top.recording and runner.graph.carries_gradient):
+        if not isinstance(top, Tape) or top.below is not EVALUATE:
+            return runner.graph.run(arguments)
+        if top.recording and runner.graph.carries_gradient:
+            self._say_attached()
             return runner.graph.run(arguments)
         self.last = runner
         try:
@@ -166,7 +182,8 @@ def compile(function: Callable[..., Any] | None = None, *, max_traces: int = 64,
     disk, in `$PULLBACK_CACHE` or the user's folder for such files. `verify=True` runs every call eagerly as well
     and raises VerifyError where the two differ.
 
-    Where a result is to be differentiated from outside, and inside other transforms, the recorded graph runs eagerly.
+    Where a result is to be differentiated from outside, the recorded graph runs eagerly, and a warning says so; inside
+    other transforms it runs eagerly, too.
 
     Raises TraceError when the function asks for a number behind a traced value, or changes too often.
 
