@@ -70,6 +70,11 @@ class Convolution:
             and not any(width for pair in self.padding for width in pair)
         )
 
+    @property
+    def lanewise(self) -> bool:
+        """Whether each channel is convolved by itself."""
+        return self.groups == self.channels == self.outputs > 1
+
 
 def emit_convolution(
     module: Module, name: str, convolution: Convolution, epilogue: Epilogue | None = None
@@ -94,10 +99,10 @@ def emit_convolution(
             strict=True,
         )
     ]
-    groups = convolution.groups
-    depth, columns = convolution.channels // groups, convolution.outputs // groups
+    groups = 1 if convolution.lanewise else convolution.groups
+    depth, columns = convolution.channels // convolution.groups, convolution.outputs // groups
     work = Correlation(
-        convolution.type, _planar(axes), groups, depth, columns, b_row=convolution.outputs, b_group=columns
+        convolution.type, _planar(axes), groups, depth, columns, convolution.outputs, columns, convolution.lanewise
     )
     return _emit(module, name, convolution, [work], [], epilogue)
 
@@ -127,8 +132,8 @@ def emit_convolution_input(
             strict=True,
         )
     ]
-    groups = convolution.groups
-    depth, columns = convolution.outputs // groups, convolution.channels // groups
+    groups = 1 if convolution.lanewise else convolution.groups
+    depth, columns = convolution.outputs // convolution.groups, convolution.channels // groups
     lanes = module.lanes(convolution.type)
     padded = -(-columns // lanes) * lanes
     works, turns = [], []
@@ -136,7 +141,8 @@ def emit_convolution_input(
         axes = [axis for axis, _ in combination]
         taps = list(itertools.product(*(taps for _, taps in combination)))
         b_group = len(taps) * depth * padded
-        works.append(Correlation(convolution.type, _planar(axes), groups, depth, columns, padded, b_group))
+        shape = (groups, depth, columns, padded, b_group)
+        works.append(Correlation(convolution.type, _planar(axes), *shape, convolution.lanewise))
         turns.append(taps)
     return _emit(module, name, convolution, works, turns, epilogue)
 
@@ -207,11 +213,13 @@ def _turn_weights(
 ) -> None:
     """Copy the weights of some taps, with inputs and outputs exchanged: (groups, taps, outputs, channels)."""
     type, outputs, kernel = work.type, convolution.outputs, convolution.kernel
-    pack = emit_pack(f.module, Panel(type, work.columns, work.depth, 1, outputs))
+    strides = (outputs, 1) if work.lanewise else (1, outputs)
+    pack = emit_pack(f.module, Panel(type, work.columns, work.depth, *strides))
+    each_tap = convolution.channels // convolution.groups * outputs
     with each(f, Run(0, 0, 1, work.groups), None) as group:
         source = f.at(f.argument("b"), f.times(group, work.depth), type)
         to = f.at(place, f.times(group, work.b_group), type)
         for at, tap in enumerate(taps):
             number = sum(k * math.prod(kernel[axis + 1 :]) for axis, k in enumerate(tap))
-            from_tap = f.at(source, number * work.columns * outputs, type)
+            from_tap = f.at(source, number * each_tap, type)
             f.call(pack, f.at(to, at * work.depth * work.b_row, type), from_tap, f.index(work.depth))

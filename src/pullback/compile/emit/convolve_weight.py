@@ -73,7 +73,8 @@ class _Plan:
         )
         first = ((0,) if line else ()) + tuple(-before for before, _ in convolution.padding)
         self.depth = convolution.channels // convolution.groups
-        self.columns = convolution.outputs // convolution.groups
+        self.groups = 1 if convolution.lanewise else convolution.groups
+        self.columns = convolution.outputs // self.groups
         spans = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in self._axes()]
         row = math.prod(spans[1:]) * convolution.channels * self.stride[0]
         row = (row + math.prod(self.counts[1:]) * convolution.outputs) * convolution.type.bits // 8
@@ -94,7 +95,7 @@ class _Plan:
         self.most = rows_of_tile(module, self.vectors)
         self.rows = self._cut_rows()
         tiles = sum(rows.count * len(rows.places) for rows in self.rows)
-        self.units = tiles * sum(run.count for run in self.panels) * convolution.groups
+        self.units = tiles * sum(run.count for run in self.panels) * self.groups
 
     def _axes(self) -> list[tuple[int, int, int, int]]:
         return list(zip(self.counts, self.stride, self.kernel, self.dilation, strict=True))
@@ -170,7 +171,7 @@ class _Plan:
         A tile's number counts groups, in them panels, in them places, in them tiles.
         """
         convolution, type = self.convolution, self.convolution.type
-        counts = (rows.count, len(rows.places), panel.count, convolution.groups)
+        counts = (rows.count, len(rows.places), panel.count, self.groups)
         after = unit + math.prod(counts)
         low = f.intrinsic("smax", I64, f.argument("begin"), f.index(unit))
         high = f.intrinsic("smin", I64, f.argument("end"), f.index(after))
@@ -187,6 +188,7 @@ class _Plan:
             row = f.plus(f.plus(f.times(place, row_step), first_row), f.times(tile, len(rows.a_rows)))
             offset = f.load(I64, f.at(self._table([x for _, x in rows.places]), place, I64))
             offset = f.plus(f.plus(offset, f.times(tile, rows.a_step)), f.times(remaining, self.depth))
+            offset = f.plus(offset, column) if convolution.lanewise else offset
             kernel = Tile(
                 type,
                 panel.size,
@@ -195,6 +197,7 @@ class _Plan:
                 convolution.outputs,
                 parts=not self.accumulate,
                 accumulate=self.accumulate,
+                lanewise=convolution.lanewise,
             )
             c = f.at(f.argument("c"), f.plus(f.times(row, convolution.outputs), column), type)
             ends = () if self.accumulate else (more, Operand("false", BOOL))

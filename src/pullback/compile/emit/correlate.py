@@ -53,7 +53,8 @@ class Axis:
 class Correlation:
     """Images (*sizes, groups · depth) and weights (groups, *taps, depth, columns) give (*out_sizes, groups · columns).
 
-    The weights' last axis has the stride `b_row`, in elements, their groups lie `b_group` apart.
+    The weights' last axis has the stride `b_row`, in elements, their groups lie `b_group` apart. With `lanewise` each
+    column comes from the one channel of the same number.
     """
 
     type: Type
@@ -63,11 +64,12 @@ class Correlation:
     columns: int
     b_row: int
     b_group: int
+    lanewise: bool = False
 
     @property
     def channels(self) -> int:
         """How many channels the images have."""
-        return self.groups * self.depth
+        return self.columns if self.lanewise else self.groups * self.depth
 
     @property
     def blocks(self) -> tuple[int, int]:
@@ -143,9 +145,10 @@ class Correlator:
                 with each(f, panel, None) as column:
                     source = f.at(b, column, work.type)
                     where = f.plus(shift, column)
+                    above = f.at(a, column, work.type) if work.lanewise else a
                     if self.parts == 1:
                         depth = f.index(work.axes[0].taps)
-                        self._write_positions(f, panel, a, source, where, strides, start, count, depth, ())
+                        self._write_positions(f, panel, above, source, where, strides, start, count, depth, ())
                         continue
                     with f.loop(0, self.parts) as part:
                         further = f.times(part.index, work.axes[0].apart * strides[0])
@@ -153,7 +156,7 @@ class Correlator:
                         more = f.compare("ne", part.index, f.index(0))
                         last = f.compare("eq", part.index, f.index(self.parts - 1))
                         at_tap = f.at(source, f.times(part.index, weights), work.type)
-                        from_a = f.at(a, further, work.type)
+                        from_a = f.at(above, further, work.type)
                         ends = (more, last)
                         self._write_positions(f, panel, from_a, at_tap, where, strides, start, count, f.index(1), ends)
 
@@ -200,6 +203,7 @@ class Correlator:
                         accumulate=False,
                         epilogue=self.epilogue,
                         row_step=axis.out_step,
+                        lanewise=work.lanewise,
                     )
                     c = f.at(f.argument("c"), f.plus(f.times(row, outputs), column), work.type)
                     from_a = f.at(a, f.times(position, axis.step * strides[at]), work.type)
@@ -217,7 +221,7 @@ def levels_over_taps(work: Correlation, strides: tuple[int, ...]) -> tuple[Level
     levels = [Level(work.depth, 1, work.b_row)]
     for at in range(len(work.axes) - 1, -1, -1):
         axis = work.axes[at]
-        if at == len(work.axes) - 1 and at > 0 and axis.apart * strides[at] == work.depth:
+        if at == len(work.axes) - 1 and at > 0 and not work.lanewise and axis.apart * strides[at] == work.depth:
             levels = [Level(axis.taps * work.depth, 1, work.b_row)]
         else:
             levels.insert(0, Level(axis.taps, axis.apart * strides[at], weights))

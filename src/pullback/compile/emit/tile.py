@@ -34,7 +34,8 @@ class Tile:
 
     The depth is gone through by the nested loops `levels`, the outermost first; how often that one runs is told at
     run time. Without levels the sums are zero. With `parts` the depth comes in several calls: then the kernel is told
-    whether C is to be added to (`more`), and whether this call completes it (`last`).
+    whether C is to be added to (`more`), and whether this call completes it (`last`). In a `lanewise` tile A has
+    the same columns as B, and each is multiplied with its own.
     """
 
     type: Type
@@ -47,6 +48,7 @@ class Tile:
     epilogue: Epilogue | None = None
     turned: bool = False
     row_step: int = 1
+    lanewise: bool = False
 
     @property
     def parameters(self) -> tuple[tuple[Type, str], ...]:
@@ -95,9 +97,11 @@ def emit_tile(module: Module, tile: Tile) -> str:
         parts = [f.load(vector, f.at(b, j * lanes, tile.type), n) for j, n in enumerate(valid)]
         found = []
         for i, begin in enumerate(tile.a_rows):
-            element = f.spread(f.load(tile.type, f.at(a, begin, tile.type)), lanes)
+            place = f.at(a, begin, tile.type)
+            element = None if tile.lanewise else f.spread(f.load(tile.type, place), lanes)
             for j, part in enumerate(parts):
-                found.append(multiply_add(f, element, part, totals[i * len(valid) + j]))
+                factor = element or f.load(vector, f.at(place, j * lanes, tile.type), valid[j])
+                found.append(multiply_add(f, factor, part, totals[i * len(valid) + j]))
         return found
 
     def nest(at: int, a: Operand, b: Operand, totals: Sequence[Operand]) -> Sequence[Operand]:
