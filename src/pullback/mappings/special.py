@@ -94,8 +94,8 @@ def _erf_near(x: Any) -> Any:
     return x * _rational(x * x, _ERF)
 
 
-def _erfc_beyond(a: Any) -> Any:
-    """erfc for a > 15/32."""
+def _erfc_beyond(a: Any, short: bool) -> Any:
+    """erfc for a > 15/32; `short` numbers have so few digits that their squares are exact."""
     a = np.minimum(a, 28.0)  # erfc(28) is below the smallest float64
     value = _rational(np.minimum(a, 4.0), _ERFC)
     beyond = a > 4.0
@@ -103,6 +103,8 @@ def _erfc_beyond(a: Any) -> Any:
         far = a[beyond]
         u = 1 / (far * far)
         value[beyond] = (1 / math.sqrt(math.pi) - u * _rational(u, _ERFC_FAR)) / far
+    if short:
+        return value * np.exp(-a * a)
     # e^(−a²) with a² split in an exact leading part and a small rest, so that no bit of a² is lost.
     lead = np.trunc(a * 16) / 16
     return value * (np.exp(-lead * lead) * np.exp(-(a - lead) * (a + lead)))
@@ -113,20 +115,20 @@ def _erfc_beyond(a: Any) -> Any:
 _NEAR = 0.46875
 
 
-def _erf_array(x: Any) -> Any:
+def _erf_array(x: Any, short: bool) -> Any:
     size = np.abs(x)
-    beyond = np.copysign(1 - _erfc_beyond(np.maximum(size, _NEAR)), x)
+    beyond = np.copysign(1 - _erfc_beyond(np.maximum(size, _NEAR), short), x)
     return np.where(size > _NEAR, beyond, _erf_near(np.clip(x, -_NEAR, _NEAR)))
 
 
-def _erfc_array(x: Any) -> Any:
+def _erfc_array(x: Any, short: bool) -> Any:
     size = np.abs(x)
-    beyond = _erfc_beyond(np.maximum(size, _NEAR))
+    beyond = _erfc_beyond(np.maximum(size, _NEAR), short)
     beyond = np.where(x < 0, 2 - beyond, beyond)
     return np.where(size > _NEAR, beyond, 1 - _erf_near(np.clip(x, -_NEAR, _NEAR)))
 
 
-def _in_double(kernel: Callable[[Any], Any], single: Callable[[float], float]) -> Callable[[Any], Any]:
+def _in_double(kernel: Callable[[Any, bool], Any], single: Callable[[float], float]) -> Callable[[Any], Any]:
     """Run a float64 kernel on arrays of any real dtype, `single` on one number; floating dtypes are kept."""
 
     def evaluate(x: Any) -> Any:
@@ -135,9 +137,10 @@ def _in_double(kernel: Callable[[Any], Any], single: Callable[[float], float]) -
             return (kind if kind.kind == "f" else _DOUBLE).type(single(float(x)))
         flat = x.reshape(-1)
         value = np.empty(flat.shape, x.dtype if x.dtype.kind == "f" else _DOUBLE)
+        short = value.dtype.itemsize < 8
         for start in range(0, flat.size, _BLOCK):
             block = slice(start, start + _BLOCK)
-            value[block] = kernel(flat[block].astype(np.float64, copy=False))
+            value[block] = kernel(flat[block].astype(np.float64, copy=False), short)
         return value.reshape(x.shape)
 
     return evaluate
@@ -278,7 +281,7 @@ def _erfinv_number(x: float) -> float:
 
 erfinv = elementwise(
     "erfinv",
-    _in_double(_erfinv_array, _erfinv_number),
+    _in_double(lambda x, short: _erfinv_array(x), _erfinv_number),
     lambda x, y: multiply(exp(square(y)), 1 / _SLOPE),
     uses=OUTPUT,
     formula=r"\operatorname{{erf}}^{{-1}}({x})",
