@@ -116,7 +116,7 @@ def _far(f: Function, x: Operand) -> Operand:
 
 
 def sin(f: Function, x: Operand) -> Operand:
-    """sin x, within 2.1 ulp."""
+    """sin x, within 2.2 ulp."""
     n = f.round_even(f.mul(x, f.constant(x, 1 / math.pi)))
     value = _signed_by_parity(f, _odd(f, _less_multiple(f, x, n, 1.0), _circle(x).sin), n)
     value = f.select(f.compare("oeq", x, f.constant(x, 0.0)), x, value)
@@ -124,7 +124,7 @@ def sin(f: Function, x: Operand) -> Operand:
 
 
 def cos(f: Function, x: Operand) -> Operand:
-    """cos x, within 2.1 ulp."""
+    """cos x, within 2.2 ulp."""
     # cos x = −(−1)ⁿ sin(x − (n + ½)π)
     n = f.round_even(f.fma(x, f.constant(x, 1 / math.pi), f.constant(x, -0.5)))
     reduced = _less_multiple(f, x, f.add(n, f.constant(x, 0.5)), 1.0)

@@ -123,7 +123,7 @@ def exp_of(f: Function, x: Operand, low: float | None, high: float | None, halvi
 
 
 def exp(f: Function, x: Operand) -> Operand:
-    """eˣ, within 1.1 ulp."""
+    """eˣ, within 1.2 ulp."""
     return exp_of(f, x, *format_of(x).exp_range)
 
 
