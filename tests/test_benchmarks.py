@@ -83,6 +83,29 @@ def test_a_receipt_adds_up_where_it_is_timed():
     assert {quantity: len(times) for quantity, times in samples.items()} == {FULL: 2, TEXT: 2}
 
 
+def test_a_drawing_is_opened_and_counted_where_it_is_timed(monkeypatch):
+    from benchmarks import drawing
+
+    monkeypatch.setattr(drawing, "MAPPINGS", 300)
+    found = drawing.timings(rounds=2)
+    assert all(len(samples) == 2 and min(samples) > 0 for samples in found.values())
+    if drawing.OPENED in found:  # there is a browser
+        assert 5 <= found[drawing.VISIBLE][0] == found[drawing.VISIBLE][1] <= 60
+    monkeypatch.setattr(drawing, "BROWSERS", ())
+    assert set(drawing.timings(rounds=1)) == {drawing.MADE}
+
+
+def test_without_a_browser_the_row_says_that_it_was_not_measured(monkeypatch):
+    from benchmarks import drawing
+    from benchmarks.figures import Settings, reached
+
+    monkeypatch.setattr(drawing, "run", lambda *args, **settings: {drawing.MADE: [900.0, 1000.0]})
+    rows = drawing.figures(Settings(("pullback",), quick=True))
+    assert [row.median for row in rows] == [950.0, None, None]
+    assert all("not measured: no playwright, or no Chromium" in row.note for row in rows[1:])
+    assert [reached(goal, rows) for goal in drawing.GOALS] == [None, None]
+
+
 def test_a_child_runs_with_one_thread_and_says_what_failed():
     from benchmarks import child
 
