@@ -48,8 +48,6 @@ FUNCTIONS = {
         f"{name}_": f"`F.{name}`: values are never overwritten"
         for name in ("celu", "elu", "hardtanh", "leaky_relu", "relu", "rrelu", "selu", "threshold")
     },
-    "affine_grid": "a matrix product with the coordinates, `pb.meshgrid`",
-    "grid_sample": "`F.interpolate` for a regular grid; else `x[:, :, i, j]` with weights",
     "conv_tbc": "`F.conv1d` on `pb.permute_dims(x, (1, 2, 0))`",
     "fractional_max_pool2d": "`F.adaptive_max_pool2d`",
     "fractional_max_pool2d_with_indices": "`F.adaptive_max_pool2d(…, return_indices=True)`",

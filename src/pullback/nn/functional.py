@@ -102,6 +102,7 @@ from .pointwise import (
     softmin,
     softplus,
 )
+from .sampling import affine_grid, grid_sample
 from .unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from .upsampling import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 
@@ -112,6 +113,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -146,6 +148,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
