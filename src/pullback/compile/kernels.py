@@ -11,10 +11,11 @@ import numpy as np
 
 from .access import Access, Array
 from .emit.check import emit_check
+from .emit.chunks import units_of
 from .emit.convolve import emit_convolution, emit_convolution_input
 from .emit.convolve_weight import emit_convolution_weight
 from .emit.function import Module
-from .emit.loops import emit_nest, units_of
+from .emit.loops import emit_nest
 from .emit.moving import emit_move
 from .emit.philox import emit_dropout_mask, emit_random_uniform
 from .emit.pooling import (

@@ -1,0 +1,60 @@
+"""How a nest of loops is cut: into units for threads, and the loop that fills registers into chunks and a tail."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..nest import Nest
+from .function import Module
+from .types import Type
+
+__all__ = ["Cut", "units_of"]
+
+IN_REGISTERS = 4
+"""Up to how many registers a folded axis stays in registers through all passes."""
+
+
+def units_of(module: Module, nest: Nest) -> int:
+    """Return how many units of work there are to share among threads."""
+    plan = Cut(module, nest)
+    if nest.rows and plan.outer:
+        return nest.lengths[0]
+    if nest.rows and not nest.horizontal:
+        return max(1, plan.length // plan.chunk)
+    return 1
+
+
+class Cut:
+    """How the loop that fills registers is cut: lanes, registers side by side, whole chunks, and a tail."""
+
+    def __init__(self, module: Module, nest: Nest) -> None:
+        self.lanes = _lanes(module, nest)
+        self.length = nest.lengths[nest.across] if nest.lengths else 1
+        registers = -(-self.length // self.lanes)
+        heavy = sum(1 for s in nest.steps) > 12
+        most = IN_REGISTERS if nest.horizontal or not heavy else 2
+        if nest.horizontal and heavy and registers > IN_REGISTERS:
+            most = 2
+        if not nest.horizontal and nest.rows < len(nest.lengths) and registers >= 4:
+            most = 2  # so that there is something to share among threads
+        self.side_by_side = min(registers, most)
+        self.chunk = self.lanes * self.side_by_side
+        self.outer = nest.rows > (0 if nest.horizontal else 1)
+
+    def straight(self) -> bool:
+        """Whether one run of straight code does the whole loop."""
+        return -(-self.length // self.lanes) <= self.side_by_side
+
+    def vectors(self, length: int) -> list[tuple[int, int]]:
+        """Return the offset and the number of lanes of each register over `length` elements."""
+        return [(i, min(self.lanes, length - i)) for i in range(0, length, self.lanes)]
+
+
+def _lanes(module: Module, nest: Nest) -> int:
+    """Return how many elements a register takes: as many as fit of the commonest floating type."""
+    dtypes = [p.dtype for p in nest.places] + [s.dtype for s in nest.steps]
+    if not nest.lengths:
+        return 1
+    wide = sum(1 for d in dtypes if d == np.float64 or d.name in ("int64", "uint64"))
+    narrow = sum(1 for d in dtypes if d.itemsize == 4)
+    return module.lanes(Type("double") if wide > narrow else Type("float"))
