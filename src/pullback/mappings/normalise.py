@@ -27,6 +27,9 @@ def _moments_kernel(x: Any, *, axis: tuple[int, ...]) -> tuple[Any, Any]:
     n = math.prod([x.shape[a] for a in axis])
     mean = np.add.reduce(x, axis=axis, keepdims=True) / n
     apart = x - mean
+    if x.dtype.itemsize > 2 and axis == tuple(range(x.ndim - len(axis), x.ndim)) and apart.flags.c_contiguous:
+        rows = apart.reshape(*x.shape[: x.ndim - len(axis)], n)  # one row for each variance: squared and added at once
+        return mean, np.vecdot(rows, rows).reshape(mean.shape) / n
     np.multiply(apart, apart, out=apart)
     return mean, np.add.reduce(apart, axis=axis, keepdims=True) / n
 
