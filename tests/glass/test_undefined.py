@@ -164,3 +164,11 @@ def test_a_finite_gradient_of_a_loss_that_is_not_finite_is_not_said_to_move_it()
     receipt = pb.explain(loss, x, lang="en")
     assert receipt.gradient == -2
     assert "loss is NaN, which neither rises nor falls" in receipt.text()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_rows_that_are_nan_come_first_and_the_others_in_their_order():
+    x = leaf(0.0)
+    loss = x * 2 + pb.sqrt(x * x) + x * 5 + x * 3
+    products = [row.product for row in pb.explain(loss, x).rows]
+    assert np.isnan(products[0]) and np.isnan(products[1]) and products[2:] == [5, 3, 2]

@@ -14,7 +14,7 @@ from .cotangents import Cotangents
 from .history import History, Place, part_of
 from .slopes import column, parts, readers_of_element
 
-__all__ = ["MOST_EDGES", "Edge", "Edges", "Spot", "Surroundings", "at"]
+__all__ = ["MOST_EDGES", "Edge", "Edges", "Spot", "Surroundings", "at", "weight"]
 
 MOST_EDGES = 64
 """So many edges of an element are told apart; of the others there is the sum."""
@@ -135,10 +135,15 @@ class Surroundings:
                 shown.extend(edges)
                 omitted += max(0, len(order) - limit)
                 omitted_total += float(products.reshape(-1)[order[limit:]].sum())
-        shown.sort(key=lambda edge: -abs(edge.product))
+        shown.sort(key=lambda edge: -weight(edge.product))
         omitted += len(shown[limit:])
         omitted_total += sum(edge.product for edge in shown[limit:])
         return Edges(tuple(shown[:limit]), tuple(best), omitted, omitted_total, total, magnitude)
+
+
+def weight(product: float) -> float:
+    """Return how large a product is, where NaN is larger than any number: it is what a sum then is."""
+    return float("inf") if np.isnan(product) else abs(product)
 
 
 def at(array: Any, index: Element) -> float:

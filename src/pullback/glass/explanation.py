@@ -11,7 +11,7 @@ from ..core.spec import shape_of
 from ..transforms.backward import numbers_of
 from ..transforms.node import Node
 from . import language
-from .edges import Spot
+from .edges import Spot, weight
 from .history import History, owner
 from .missing import why_missing
 from .names import Names
@@ -135,7 +135,7 @@ class Explanation:
             size = sum(abs(path.product) for path in whole)
             rows = [writer.path(path, size) for path in whole]
             exact = float(sum(row.product for row in rows))
-            return tuple(sorted(rows, key=lambda r: -abs(r.product))), 0, 0.0, exact, max(size, edges.magnitude)
+            return tuple(sorted(rows, key=lambda row: -weight(row.product))), 0, 0.0, exact, max(size, edges.magnitude)
         rows = [writer.row(edge, edges.magnitude, _way(route, edge)) for edge in edges.shown[:MOST_ROWS]]
         return tuple(rows), edges.omitted, edges.omitted_total, edges.total, edges.magnitude
 
