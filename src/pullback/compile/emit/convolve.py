@@ -141,8 +141,10 @@ def emit_convolution_input(
         axes = [axis for axis, _ in combination]
         taps = list(itertools.product(*(taps for _, taps in combination)))
         b_group = len(taps) * depth * padded
-        shape = (groups, depth, columns, padded, b_group)
-        works.append(Correlation(convolution.type, _planar(axes), *shape, convolution.lanewise))
+        work = Correlation(
+            convolution.type, _planar(axes), groups, depth, columns, padded, b_group, convolution.lanewise
+        )
+        works.append(work)
         turns.append(taps)
     return _emit(module, name, convolution, works, turns, epilogue)
 

@@ -147,11 +147,14 @@ def transposed(f: Function, rows: Sequence[Operand]) -> list[Operand]:
         if quarters == 1:
             found = list(parts)
         elif quarters == 2:
-            found = [across(*parts, (0, 2)), across(*parts, (1, 3))]
+            a, b = parts
+            found = [across(a, b, (0, 2)), across(a, b, (1, 3))]
         else:
             a, b, c, d = parts
-            even, odd = ([across(x, y, p) for x, y in ((a, b), (c, d))] for p in ((0, 2, 4, 6), (1, 3, 5, 7)))
-            found = [across(*half, p) for p in ((0, 2, 4, 6), (1, 3, 5, 7)) for half in (even, odd)]
+            evens, odds = (0, 2, 4, 6), (1, 3, 5, 7)
+            even = across(a, b, evens), across(c, d, evens)
+            odd = across(a, b, odds), across(c, d, odds)
+            found = [across(x, y, pattern) for pattern in (evens, odds) for x, y in (even, odd)]
         for quarter, column in enumerate(found):
             columns[quarter * small + k] = column
     return columns
