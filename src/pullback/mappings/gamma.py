@@ -197,7 +197,7 @@ def _of_order(n: int) -> Callable[[Any], Any]:
         with np.errstate(over="ignore", divide="ignore", under="ignore"):
             return _polygamma_array(n, x)
 
-    return _in_double(kernel, _single(kernel))
+    return _in_double(lambda x, short: kernel(x), _single(kernel))
 
 
 def _single(kernel: Callable[[Any], Any]) -> Callable[[float], float]:
@@ -220,7 +220,7 @@ def _about(*ranges: tuple[float, float], **static: Any) -> Any:
 
 lgamma = elementwise(
     "lgamma",
-    _in_double(_lgamma_array, _lgamma_number),
+    _in_double(lambda x, short: _lgamma_array(x), _lgamma_number),
     lambda x, y: digamma(x),
     uses=INPUTS,
     doc=r"""Return log |Γ(x)|, the logarithm of the absolute value of the gamma function.
@@ -242,7 +242,7 @@ lgamma = elementwise(
 
 digamma = elementwise(
     "digamma",
-    _in_double(_digamma_array, _single(_digamma_array)),
+    _in_double(lambda x, short: _digamma_array(x), _single(_digamma_array)),
     lambda x, y: _polygamma(x, n=1),
     uses=INPUTS,
     doc=r"""Return ψ(x), the derivative of `lgamma`: Γ′(x) / Γ(x).
