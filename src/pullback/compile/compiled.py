@@ -22,6 +22,7 @@ from .lowering import lowered
 from .plan import made
 from .report import Report, reported
 from .runner import Runner, Stopped
+from .sameness import same
 from .verifying import compared, unchanged
 
 __all__ = ["LARGEST", "Compiled", "compile"]
@@ -43,6 +44,7 @@ class Compiled(Traced):
         self.last: Runner | None = None
         self._too_large: set[int] = set()
         self._attached = False
+        self._doubted: set[int] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         quick = None if kwargs else _quick(args)
@@ -52,6 +54,23 @@ class Compiled(Traced):
                 if runner.valid():
                     return self._run(runner, arrays, args)
         return super().__call__(*args, **kwargs)
+
+    def record_again(self) -> None:
+        """Record the function again at its next call, and compile it anew where it is no longer the same program.
+
+        What a function does may depend on Python's own variables, which a recording takes as they were.
+        """
+        self._doubted = {id(graph) for graphs in self.graphs.values() for graph in graphs}
+        self.runners.clear()
+
+    def doubts(self, graph: Graph, again: Callable[[], Graph]) -> bool:
+        if id(graph) not in self._doubted:
+            return False
+        self._doubted.discard(id(graph))
+        changed = not same(graph, again())
+        if changed:
+            self._made.pop(id(graph), None)
+        return changed
 
     def report(self) -> Report:
         """Return what the plan that ran last does: its kernels, their mappings, source lines, times, memory.
@@ -101,9 +120,9 @@ class Compiled(Traced):
             plan.load()
             runner = self._made[id(graph)] = Runner(graph, plan)
             self.seconds[id(runner)] = perf_counter() - start
-            key = _quick(dynamic)
-            if key is not None:
-                self.runners.setdefault(key[0], []).append(runner)
+        key = _quick(dynamic)
+        if key is not None and runner not in self.runners.setdefault(key[0], []):
+            self.runners[key[0]].append(runner)
         return self._run(runner, [_array(x) for x in dynamic], dynamic)
 
     def _say_attached(self) -> None:

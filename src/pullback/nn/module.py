@@ -85,6 +85,11 @@ class Module:
                 y = changed
         return y if passage is None else passage.exit(y)
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether something is called whenever this module is."""
+        return bool(self._before or self._after or self._back)
+
     def register_forward_hook(self, hook: Hook) -> Callable[[], None]:
         """Call `hook(module, args, output)` after every `forward`; a result replaces the output.
 

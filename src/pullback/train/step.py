@@ -75,6 +75,13 @@ class Step:
         if self.clip_norm is not None:
             nn.clip_grad_norm_(self.model.parameters(), self.clip_norm)
 
+    def update(self) -> None:
+        """Change the parameters."""
+        self.optimizer.step()
+
+    def begin_epoch(self) -> None:
+        """Be told that another epoch begins."""
+
     def bad_gradients(self) -> list[str]:
         """The parameters whose gradients are not finite: elements are looked at only where a dot product says so."""
         bad = []

@@ -24,6 +24,7 @@ from .history import History
 from .interrupt import Interruptible
 from .metrics import MeanLoss, Metric, named_metric, results
 from .modes import evaluating, keeping_modes
+from .native_step import step_of
 from .progress import progress_callback
 from .resume import find, restore
 from .state import Plan, TrainerState
@@ -42,7 +43,10 @@ class Trainer:
     ``metrics``: names among "accuracy", "mae", "mse", "r2", or `Metric` objects; "auto" is accuracy for
     integer targets and nothing beside the loss for others. ``callbacks``: `Callback` objects.
     ``progress``: "auto" shows a bar in a terminal and prints a line per epoch elsewhere; "bar", "lines", or
-    None for silence.
+    None for silence. ``compile``: "auto" runs the steps of a training natively from the hundredth on (see
+    `pullback.compile`), True from the first; False, or where modules have hooks, eagerly. A model that cannot be
+    recorded trains eagerly, with a warning that says why. What Python's own variables decide in the model or the loss
+    is looked at once an epoch.
 
     ``history`` has the records of the latest `fit`; ``state`` says where a running one is.
 
@@ -66,12 +70,14 @@ class Trainer:
         metrics: Sequence[str | Metric] | str = "auto",
         callbacks: Sequence[Callback] = (),
         progress: str | None = "auto",
+        compile: str | bool = "auto",
     ) -> None:
         if isinstance(metrics, str) and metrics != "auto":
             raise TypeError(f"metrics: expected a sequence such as ({metrics!r},), or 'auto'; got {metrics!r}")
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        self.compile = compile
         self.callbacks = list(callbacks)
         self.history = History()
         self.state = TrainerState(epochs=0)
@@ -130,7 +136,9 @@ class Trainer:
         check_settings(accumulate=accumulate, clip_norm=clip_norm, clip_value=clip_value, **counts)
         self.batches = as_loader(data, batch_size=batch_size, shuffle=shuffle, seed=seed)
         self._plan = Plan(
-            Step(self.model, self.loss, self.optimizer, clip_norm, clip_value),
+            step_of(
+                self.compile, lambda: self.state.step, self.model, self.loss, self.optimizer, clip_norm, clip_value
+            ),
             Accumulation(accumulate, self._summed), tuple(each_step), tuple(each_epoch),
             _named_data(validation, batch_size), validate_every, validate_every_steps,
         )  # fmt: skip
@@ -204,6 +212,7 @@ class Trainer:
         done, before, start = state.batch, state.seconds, time.perf_counter()
         state.is_last_batch = False
         self.model.train()
+        plan.step.begin_epoch()
         self._tell("on_epoch_begin")
         for batch, is_last in mark_last(_after(self.batches, done)):
             state.batch += 1
@@ -285,7 +294,7 @@ class Trainer:
     def _update(self) -> None:
         """Change the parameters; an optimiser that evaluates the loss by itself gets the batches of the step again."""
         if not getattr(self.optimizer, "needs_closure", False):
-            self.optimizer.step()
+            self._plan.step.update()
             return
         group, step = self._plan.accumulation, self._plan.step
 

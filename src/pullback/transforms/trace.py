@@ -182,6 +182,9 @@ class Traced:
         signature = (structure, tuple(map(_hashable, static)), specs)
         known = self.graphs.setdefault(signature, [])
         graph = next((g for g in known if g.valid()), None)
+        if graph is not None and self.doubts(graph, lambda: self._record(static, structure, dynamic)):
+            known.remove(graph)
+            graph = None
         if graph is None:
             if sum(map(len, self.graphs.values())) >= self.max_traces:
                 raise TraceError(
@@ -191,6 +194,10 @@ class Traced:
             graph = self._record(static, structure, dynamic)
             known.append(graph)
         return self.run_graph(graph, dynamic)
+
+    def doubts(self, graph: Graph, again: Callable[[], Graph]) -> bool:
+        """Whether a recording is no longer what the function does; `again()` records it anew."""
+        return False
 
     def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
         """Run a recorded graph on the arguments that are arrays and numbers."""
