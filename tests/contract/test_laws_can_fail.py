@@ -127,6 +127,14 @@ BROKEN = {
         (exp.replace(batch=lambda batched, xs: pb.multiply(exp(xs[0]), 1.01)), "a loop gives"),
     ],
     "traced": [(exp.replace(evaluate=noisy()), "traced value")],
+    "compiled": [
+        (exp.replace(evaluate=lambda x: np.exp(x) * x.dtype.type(1 + 1e-5)), "value at element"),
+        (exp.replace(lower="expm1"), "compiled gives"),
+        (sum_.replace(lower="max"), "compiled gives"),
+        (own_exp(lambda x, y: exp.replace(lower="expm1")(x)), "gradient"),
+        (exp.replace(lower="abs", samples=fixed(lambda rng: [Sample((np.zeros(0),))])), "exp(-inf): compiled"),
+        (exp.replace(evaluate=overwriting, lower=unsupported("it is not written")), ""),
+    ],
     "inputs": [
         (exp.replace(evaluate=overwriting), ""),
         (exp.replace(evaluate=in_memory_order), "Fortran-ordered inputs"),

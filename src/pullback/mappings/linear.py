@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.errors import ShapeError
 from ..core.families import composite, fused
+from ..core.mapping import unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, result_dtype, shape_of
 from .arithmetic import add
@@ -89,7 +90,7 @@ _linear = composite(
     arguments=("x", "weight", "bias"),
     formula="{x} {weight}^T + {bias}",
     words="{x} times the transposed {weight}, plus {bias}",
-    lower="linear",
+    lower=unsupported("linear: lowered through its body"),
     onnx="Gemm",
     samples=fixed(
         lambda rng: [

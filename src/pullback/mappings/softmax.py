@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import ShapeError
 from ..core.families import composite
-from ..core.mapping import OUTPUT
+from ..core.mapping import OUTPUT, unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, shape_of
 from .arithmetic import multiply, subtract
@@ -85,7 +85,7 @@ _softmax = composite(
     batch=lambda batched, xs, *, axis: _softmax(xs[0], axis=axis),
     formula=r"\frac{{e^{{{x}}}}}{{\sum e^{{{x}}}}}",
     words="the softmax of {x}",
-    lower="softmax",
+    lower=unsupported("softmax: lowered through its body"),
     onnx="Softmax",
     samples=_samples,
 )
@@ -106,7 +106,7 @@ _log_softmax = composite(
     batch=lambda batched, xs, *, axis: _log_softmax(xs[0], axis=axis),
     formula=r"{x} - \ln \sum e^{{{x}}}",
     words="the logarithm of the softmax of {x}",
-    lower="log_softmax",
+    lower=unsupported("log_softmax: lowered through its body"),
     onnx="LogSoftmax",
     samples=_samples,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import control, mappings  # noqa: F401  # control flow declares mappings too
 from ..core.mapping import CATALOGUE, Mapping
-from . import laws_batching, laws_derivative, laws_inputs, laws_kernels, laws_value, laws_words
+from . import laws_batching, laws_compiled, laws_derivative, laws_inputs, laws_kernels, laws_value, laws_words
 from .exemptions import EXEMPT
 from .law import Law, LawBroken, Outcome
 from .subject import Subject
@@ -38,6 +38,7 @@ LAWS: dict[str, Law] = {
         _law("kernels", laws_kernels.kernels),
         _law("vmap", laws_batching.vmap_equals_loop),
         _law("traced", laws_batching.traced),
+        _law("compiled", laws_compiled.compiled),
         _law("inputs", laws_inputs.inputs),
         _law("memory", laws_inputs.memory),
         _law("integers", laws_inputs.integers),
