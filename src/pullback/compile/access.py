@@ -94,6 +94,17 @@ class Access:
             and all(n == 1 or a == b for n, a, b in zip(self.shape, self.strides, other.strides, strict=True))
         )
 
+    def overlaps(self, other: Access) -> bool:
+        """Whether both may touch the same element: whether the stretches of memory overlap from end to end."""
+        if self.array is not other.array:
+            return False
+        (low, high), (start, stop) = self._reach(), other._reach()
+        return low <= stop and start <= high
+
+    def _reach(self) -> tuple[int, int]:
+        moves = [(n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)]
+        return self.offset + sum(m for m in moves if m < 0), self.offset + sum(m for m in moves if m > 0)
+
     def __repr__(self) -> str:
         return f"{self.array!r}+{self.offset}{list(self.strides)}"
 

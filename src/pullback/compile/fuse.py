@@ -31,6 +31,9 @@ LARGEST = 48
 """How many instructions one kernel takes at the most."""
 
 
+Touched = dict[Array, list[Access]]
+
+
 @dataclass(eq=False)
 class Group:
     """Instructions that run as one kernel, in order.
@@ -43,17 +46,18 @@ class Group:
     shape: Shape
     instructions: list[Instruction] = field(default_factory=list)
     folded: tuple[int, ...] = ()
-    _touched: tuple[int, dict[Array, list[Access]], set[Array]] = field(default_factory=lambda: (0, {}, set()))
+    _touched: tuple[int, Touched, Touched] = field(default_factory=lambda: (0, {}, {}))
 
-    def touched(self) -> tuple[dict[Array, list[Access]], set[Array]]:
-        """Return how each array is written, and which are read, by the instructions so far."""
+    def touched(self) -> tuple[Touched, Touched]:
+        """Return how each array is written, and how it is read, by the instructions so far."""
         known, written, read = self._touched
         if known > len(self.instructions):  # some were taken back
-            known, written, read = 0, {}, set()
+            known, written, read = 0, {}, {}
         for instruction in self.instructions[known:]:
             for access in instruction.writes:
                 written.setdefault(access.array, []).append(access)
-            read.update(access.array for access in instruction.reads)
+            for access in instruction.reads:
+                read.setdefault(access.array, []).append(access)
         self._touched = len(self.instructions), written, read
         return written, read
 
@@ -389,7 +393,9 @@ def _meets(instruction: Point | Fold, group: Group, reader: bool) -> bool:
                 return False
             read_here = True
     for access in instruction.writes:
-        if access.array in read or (access.array in written and not access.array.pieces):
+        if access.array in written and not access.array.pieces:
+            return False
+        if any(access.overlaps(other) for other in read.get(access.array, ())):
             return False
     return read_here or not reader or group.kind != "product"
 

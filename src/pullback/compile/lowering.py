@@ -17,6 +17,7 @@ from .expand import expanded
 from .program import Call, Check, Instruction, Program
 from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
+from .sinking import summed, sunk
 from .turning import by_squares
 
 __all__ = ["lowered"]
@@ -52,7 +53,8 @@ def lowered(graph: Graph) -> Program:
     outputs = [handed_back(x) for x in graph.outputs]
     writes = {cell: handed_back(x) for cell, x in graph.writes.items()}
     program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
-    program.instructions = by_squares(lowering, turned_once(lowering, _living(program)))
+    instructions = summed(lowering, sunk(_living(program)))
+    program.instructions = by_squares(lowering, turned_once(lowering, instructions))
     return program
 
 
