@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -284,3 +286,10 @@ def test_plans_go_when_their_function_goes():
     assert isinstance(step, Compiled)
     del step
     gc.collect()
+
+
+@pytest.mark.parametrize("first", ["import pullback.compile.plan", "import pullback.train", "pass"])
+def test_compile_can_be_called_whatever_was_imported_first(first):
+    program = f"{first}\nimport pullback as pb\nprint(pb.compile(lambda x: x * 2)(pb.tensor([1.0, 2.0])).tolist())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[2.0, 4.0]"

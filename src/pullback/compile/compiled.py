@@ -51,8 +51,9 @@ class Compiled(Traced):
         if quick is not None:
             key, arrays = quick
             for runner in self.runners.get(key, ()):
-                if runner.valid():
-                    return self._run(runner, arrays, args)
+                ready = runner.ready()
+                if ready or runner.valid():
+                    return self._run(runner, arrays, args, ready)
         return super().__call__(*args, **kwargs)
 
     def record_again(self) -> None:
@@ -147,7 +148,7 @@ class Compiled(Traced):
                 stacklevel=5,
             )
 
-    def _run(self, runner: Runner, arrays: Any, arguments: Any) -> Any:
+    def _run(self, runner: Runner, arrays: Any, arguments: Any, ready: bool = False) -> Any:
         top = current()
         if not isinstance(top, Tape) or top.below is not EVALUATE:
             return runner.graph.run(arguments)
@@ -158,7 +159,7 @@ class Compiled(Traced):
         try:
             if self.verify:
                 return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))
-            return runner.run(arrays)
+            return runner.run(arrays, ready)
         except Stopped:
             return runner.graph.run(arguments)
 

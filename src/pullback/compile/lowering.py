@@ -108,14 +108,14 @@ def is_native(equation: Equation) -> bool:
     specs = [*(spec_of(x) for x in equation.inputs), *(s.spec for s in equation.outputs)]
     if any(s.dtype not in NUMBERS or not s.size for s in specs):
         return False
-    if equation.mapping.family == "elementwise":
+    if name not in RULES:
         return elementwise(equation)
     condition = CONDITIONS.get(name)
     return condition is None or condition(equation)
 
 
 def _rule(equation: Equation) -> Rule | None:
-    return point if equation.mapping.family == "elementwise" else RULES.get(equation.mapping.lower)
+    return RULES.get(equation.mapping.lower, point)
 
 
 def elementwise(equation: Equation) -> bool:

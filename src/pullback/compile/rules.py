@@ -15,6 +15,7 @@ from ..core.spec import Spec, result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, Iota, viewed
 from .builder import Lowering, followed_order
+from .checks import CHECKS, can_check
 from .convolutions import CONVOLUTIONS
 from .draws import DRAWS, is_drawn
 from .pools import POOLS
@@ -138,7 +139,8 @@ def checked(bound: str) -> Rule:
 
 
 def gather(lowering: Lowering, equation: Equation) -> bool:
-    table, positions = lowering.access(equation.inputs[0]), lowering.access(equation.inputs[1])
+    table = lowering.access(equation.inputs[0])
+    positions = _counted(lowering, equation.inputs[1], table.shape[0])
     (symbol,) = equation.outputs
     positions, table = _tight(lowering, positions), _tight(lowering, table)
     lowering.add(Check(equation, positions, table.shape[0]))
@@ -147,12 +149,23 @@ def gather(lowering: Lowering, equation: Equation) -> bool:
 
 
 def scatter_add(lowering: Lowering, equation: Equation) -> bool:
-    rows, positions = lowering.access(equation.inputs[0]), lowering.access(equation.inputs[1])
+    rows = lowering.access(equation.inputs[0])
     (symbol,) = equation.outputs
+    positions = _counted(lowering, equation.inputs[1], symbol.shape[0])
     rows, positions = _tight(lowering, rows), _tight(lowering, positions)
     lowering.add(Check(equation, positions, symbol.shape[0]))
     lowering.add(RowMove(equation, lowering.new(symbol), positions, rows, scatter=True))
     return True
+
+
+def _counted(lowering: Lowering, positions: Any, n: int) -> Access:
+    """Return positions; of those that are known, a negative one is counted from the front.
+
+    Others that are negative stop the plan, and the graph runs eagerly: they cannot be told from wrong ones there.
+    """
+    if not isinstance(positions, Symbol):
+        positions = np.where(np.less(positions, 0), np.add(positions, n, dtype=np.int64), positions)
+    return lowering.access(positions)
 
 
 def _tight(lowering: Lowering, x: Access) -> Access:
@@ -256,6 +269,7 @@ RULES: dict[Any, Rule] = {
     **CONVOLUTIONS,
     **POOLS,
     **DRAWS,
+    **CHECKS,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -305,6 +319,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(["max_pool", "max_choice", "avg_pool", "avg_pool_back"], lambda e: _floating(e.inputs[0])),
     "window_place": lambda e: _floating(e.inputs[0]),
     **dict.fromkeys(DRAWS, is_drawn),
+    **dict.fromkeys(CHECKS, can_check),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
     "gather": _by_rows,
     "scatter_add": _by_rows,
