@@ -222,7 +222,7 @@ class Runner:
         checks, status = any(k.checks for k in segment.kernels), self.status
 
         def together() -> bool:
-            if not run(callee, table):
+            if not run(callee, table, self.sharing.patience):
                 alone()
                 return False
             if checks and status[0]:

@@ -29,6 +29,12 @@ class Sharing:
         self.until = 0
         """How many runs are left until the other kind is measured again."""
 
+    @property
+    def patience(self) -> float:
+        """How long it is worth waiting for a thread that sleeps, in seconds: a small part of a run."""
+        alone = self.times[False]
+        return 0.05 * median(alone) if alone else 0.0
+
     def choose(self) -> bool:
         """Return whether the next run is to be shared among threads."""
         if len(self.times[False]) < TRIED // 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from time import perf_counter, sleep
 
 import numpy as np
 
@@ -40,22 +41,34 @@ class Workers:
         for number in range(1, threads):
             threading.Thread(target=self._work, args=(number,), daemon=True, name=f"pullback-{number}").start()
 
-    def run(self, callee: int, table: int) -> bool:
+    def run(self, callee: int, table: int, patience: float = 0.0) -> bool:
         """Run `callee(table, t, threads)` on all threads. False, and nothing done, where one of them sleeps.
 
-        Those that sleep are woken, for the next time.
+        Those that sleep are woken, and waited for up to `patience` seconds; else they are there the next time.
         """
         claimed: list[int] = []
         for number in range(1, self.threads):
-            self._claim(self.block, number, self._answer_at)
-            if not self._answer[0]:
-                self._wake[number].set()
+            if not self._claimed(number) and not self._woken(number, patience):
                 for other in claimed:
                     self._words[LINES * (FIRST + other)] = 0
                 return False
             claimed.append(number)
         self._dispatch(self.block, callee, table, self.threads)
         return True
+
+    def _claimed(self, number: int) -> bool:
+        self._claim(self.block, number, self._answer_at)
+        return bool(self._answer[0])
+
+    def _woken(self, number: int, patience: float) -> bool:
+        """Wake a thread; whether it listens before the time is over."""
+        self._wake[number].set()
+        end = perf_counter() + patience
+        while perf_counter() < end:
+            sleep(0)  # lets the thread have the interpreter, which it needs to begin to listen
+            if self._claimed(number):
+                return True
+        return False
 
     def _work(self, number: int) -> None:
         wake = self._wake[number]
