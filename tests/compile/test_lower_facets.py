@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from pullback.compile.checks import CHECKS
 from pullback.compile.emit.scalars import LOWERED
 from pullback.compile.rules import CONDITIONS, RULES
 from pullback.core.mapping import CATALOGUE, unsupported
@@ -19,7 +20,7 @@ def unresolved(mapping):
     """Whether a mapping names something that the compiler does not know."""
     if not isinstance(mapping.lower, str):
         return False
-    return mapping.lower not in (LOWERED if mapping.family == "elementwise" else RULES.keys() | LOWERED)
+    return mapping.lower not in (LOWERED | CHECKS.keys() if mapping.family == "elementwise" else RULES.keys())
 
 
 def test_every_name_is_a_rule_or_an_emitted_scalar():

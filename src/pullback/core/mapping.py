@@ -63,6 +63,7 @@ class Mapping:
       are several arguments; "-0.0" for the number that as a key equals 0.0) with the expected value, and with
       the expected derivative(s).
     - `kink`: the choice made where the derivative does not exist.
+    - `refuses`: True where it raises an error for some values, so that it is recorded even if its value is not needed.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Mapping:
     special: ReadOnlyDict[Any, Any] = field(default_factory=dict)
     special_slope: ReadOnlyDict[Any, Any] = field(default_factory=dict)
     kink: str | None = None
+    refuses: bool = False
     doc: str = ""
 
     def __post_init__(self) -> None:

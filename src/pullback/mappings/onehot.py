@@ -34,6 +34,7 @@ _one_hot = irregular(
     uses=NOTHING,
     formula=r"\operatorname{{onehot}}({x})",
     words="{x} as rows of zeros with a single 1",
+    refuses=True,
     lower="one_hot",
     onnx="OneHot",
     samples=fixed(

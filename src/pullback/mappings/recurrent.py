@@ -16,7 +16,7 @@ from ..core.spec import Spec, result_dtype
 from .arithmetic import add, multiply, square, subtract
 from .join import _concat, split
 from .logistic import sigmoid, sigmoid_value
-from .slicing import STEPWISE, repeated
+from .slicing import repeated
 from .trigonometric import tanh
 
 __all__: list[str] = []
@@ -44,7 +44,8 @@ _sequence_lengths = irregular(
     differentiable=False,
     formula="{lengths}",
     words="{lengths}, checked to be lengths of sequences",
-    lower=STEPWISE,
+    refuses=True,
+    lower="length_check",
     onnx="Identity",
     samples=fixed(lambda rng: [Sample((rng.integers(1, 5, shape),), {"steps": 4}) for shape in ((5,), (2, 3), ())]),
 )

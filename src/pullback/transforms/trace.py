@@ -245,14 +245,14 @@ def _can_be_walked(y: Any) -> bool:
 def finish(
     level: Trace, inputs: list[Symbol], outputs: list[Any], structure: tree.Structure, carries_gradient: bool
 ) -> Graph:
-    """Drop equations whose results nobody needs, and note where each value is used last."""
+    """Drop equations whose results nobody needs and which refuse no value, and note where each value is used last."""
     writes = {cell: _to_symbol(level, value) for cell, value in level.writes.items()}
     needed = {x.index for x in [*outputs, *writes.values()] if isinstance(x, Symbol)}
     kept_to_the_end = set(needed)
     equations: list[Equation] = []
     releases: list[tuple[int, ...]] = []
     for equation in reversed(level.equations):
-        if not any(symbol.index in needed for symbol in equation.outputs):
+        if not equation.mapping.refuses and not any(symbol.index in needed for symbol in equation.outputs):
             continue
         last_uses = dict.fromkeys(
             x.index for x in equation.inputs if isinstance(x, Symbol) and x.index not in needed
