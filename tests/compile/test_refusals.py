@@ -148,3 +148,10 @@ def test_verify_tells_what_differs_and_puts_the_state_back(monkeypatch):
     with pytest.raises(verifying.VerifyError, match="apart by"):
         step(x)
     assert np.array_equal(weight.numpy(), before)
+
+
+def test_python_numbers_are_arguments_too():
+    step = pb.compile(lambda x, n: x * n)
+    for n in (2.0, 3.5):
+        assert np.asarray(step(np.ones(3, np.float32), n)).tolist() == [n] * 3
+    assert float(pb.compile(lambda n: n * 2)(3.0)) == 6.0

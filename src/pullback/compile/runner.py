@@ -234,9 +234,10 @@ class Runner:
 
     def _take(self, at: int, x: Any) -> None:
         array = self.plan.program.inputs[at]
-        flags = x.flags
-        # The usual case at once; shape and dtype are those of the signature.
-        plain = flags.c_contiguous and flags.aligned and x.__class__ is np.ndarray and x.dtype is array.dtype
+        plain = False
+        if x.__class__ is np.ndarray:  # the usual case at once; shape and dtype are those of the signature
+            flags = x.flags
+            plain = flags.c_contiguous and flags.aligned and x.dtype is array.dtype
         fitted = x if plain else fitting(x, array)
         self.table[self.inputs[at]] = fitted.__array_interface__["data"][0]
         # The argument itself is remembered only where it is read directly: then it is alive during the run.
