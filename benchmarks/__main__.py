@@ -10,7 +10,25 @@ from types import ModuleType
 import click
 from rich.console import Console
 
-from . import chain, checkpointing, convolution, drawing, importing, loading, memory, overhead, receipt, step, table
+from . import (
+    chain,
+    checkpointing,
+    compiled,
+    convolution,
+    drawing,
+    epoch,
+    first_step,
+    growth,
+    importing,
+    loading,
+    memory,
+    overhead,
+    receipt,
+    second_order,
+    step,
+    table,
+    unrolled,
+)
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -18,6 +36,12 @@ WORKLOADS: dict[str, ModuleType] = {
     "overhead": overhead,
     "chain": chain,
     "step": step,
+    "compiled": compiled,
+    "epoch": epoch,
+    "first-step": first_step,
+    "unrolled": unrolled,
+    "second-order": second_order,
+    "growth": growth,
     "convolution": convolution,
     "memory": memory,
     "loading": loading,

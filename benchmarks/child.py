@@ -29,15 +29,18 @@ class ChildFailed(Exception):
     """The process ended without a result."""
 
 
-def run(function: str, *, one_thread: bool = False, **arguments: Any) -> Any:
+def run(
+    function: str, *, one_thread: bool = False, environment: dict[str, str] | None = None, **arguments: Any
+) -> Any:
     """Call `function` ("module:name") with `arguments` in a new process, and return its result.
 
     Arguments and result are what JSON can write. With `one_thread` every library is told to use one
-    thread, else what the environment says. Raises ChildFailed with the last line that it wrote.
+    thread, else what the environment says; `environment` is added to it. Raises ChildFailed with the last line
+    that it wrote.
     """
-    environment = os.environ | (ONE_THREAD if one_thread else {})
+    surroundings = os.environ | (ONE_THREAD if one_thread else {}) | (environment or {})
     command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise ChildFailed(lines[-1] if lines else f"ended with code {done.returncode}")

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["BY_HAND", "CONTENDERS", "INSTALL", "distributions", "is_installed", "size_of"]
 
 BY_HAND = "NumPy by hand"
-CONTENDERS = ("pullback", BY_HAND, "torch", "jax", "autograd", "micrograd")
+CONTENDERS = ("pullback", BY_HAND, "torch", "jax", "tensorflow", "tinygrad", "autograd", "micrograd")
 INSTALL = "not installed: pip install 'pullback[bench]'"
 
 

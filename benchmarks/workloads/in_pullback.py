@@ -9,11 +9,20 @@ import numpy as np
 
 from .problems import Problem
 
-__all__ = ["step"]
+__all__ = ["step", "training"]
 
 
 def step(problem: Problem, compiled: bool = True) -> Callable[[int], Any]:
     """Return what trains on batch i and returns the loss."""
+    import pullback as pb
+
+    train, batches = training(problem)
+    run = pb.compile(train) if compiled else train
+    return lambda i: run(*batches[i % len(batches)])
+
+
+def training(problem: Problem) -> tuple[Callable[[Any, Any], Any], list[tuple[Any, Any]]]:
+    """The step, eager, as a function of a batch; and the batches."""
     import pullback as pb
     from pullback import nn, optim
 
@@ -100,6 +109,4 @@ def step(problem: Problem, compiled: bool = True) -> Callable[[int], Any]:
         optimizer.step()
         return loss
 
-    run = pb.compile(train) if compiled else train
-    batches = [(pb.tensor(x), pb.tensor(y)) for x, y in problem.batches]
-    return lambda i: run(*batches[i % len(batches)])
+    return train, [(pb.tensor(x), pb.tensor(y)) for x, y in problem.batches]

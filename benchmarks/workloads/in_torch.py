@@ -1,4 +1,4 @@
-"""The workloads in PyTorch, eager, convolutions with channels last."""
+"""The workloads in PyTorch, eager or through torch.compile, convolutions with channels last."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .problems import Problem
 __all__ = ["step"]
 
 
-def step(problem: Problem) -> Callable[[int], Any]:
-    """Return what trains on batch i and returns the loss."""
+def step(problem: Problem, compiled: bool = False) -> Callable[[int], Any]:
+    """Return what trains on batch i and returns the loss; `compiled` is forward, loss and the way back."""
     import torch
     from torch import nn, optim
     from torch.nn import functional
@@ -90,6 +90,7 @@ def step(problem: Problem) -> Callable[[int], Any]:
         margin = torch.relu(1 - y * model(x)).mean()
         return margin + problem.settings["penalty"] * sum((p * p).sum() for p in parameters)
 
+    losing = torch.compile(loss_of) if compiled else loss_of
     batches = [(torch.tensor(x), torch.tensor(y)) for x, y in problem.batches]
     if problem.name == "W3":
         batches = [(x.to(memory_format=torch.channels_last), y) for x, y in batches]
@@ -97,7 +98,7 @@ def step(problem: Problem) -> Callable[[int], Any]:
     def train(i: int) -> Any:
         x, y = batches[i % len(batches)]
         optimizer.zero_grad()
-        loss = loss_of(x, y)
+        loss = losing(x, y)
         loss.backward()
         optimizer.step()
         return loss.detach()

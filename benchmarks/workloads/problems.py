@@ -77,7 +77,8 @@ def w3() -> Problem:
 def w4() -> Problem:
     rng = np.random.default_rng(0)
     weights: Weights = {"embedding.weight": rng.normal(size=(96, 64)).astype(np.float32)}
-    for name, shape in (("weight_ih", (1024, 64)), ("weight_hh", (1024, 256)), ("bias_ih", (1024,)), ("bias_hh", (1024,))):
+    shapes = {"weight_ih": (1024, 64), "weight_hh": (1024, 256), "bias_ih": (1024,), "bias_hh": (1024,)}
+    for name, shape in shapes.items():
         weights[f"lstm.{name}_l0"] = _uniform(rng, shape, 256)
     _dense(rng, weights, "out", 256, 96)
     batches = [(rng.integers(0, 96, (32, 64)), rng.integers(0, 96, 32 * 64)) for _ in range(4)]

@@ -1,0 +1,196 @@
+"""The training steps W1 to W6 as native code, beside the other libraries' compiled and eager steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+
+from .child import ChildFailed, run
+from .figures import Figure, Goal, Settings, figure, missing
+from .measure import Sample, interleaved
+from .trainers import COMPILED_TORCH, TRAINERS, absent, use_threads
+from .workloads import in_pullback
+from .workloads.problems import PROBLEMS
+
+TITLE = "Training steps W1 to W6 (benchmarks/workloads), compiled, float32"
+COMPARED, BOUND = 20, 1e-3  # steps of which the losses are compared; float32 over so few of them stays far below
+BLOCK = 0.03  # seconds for which a contender runs before the next one has its turn
+PRODUCTS, ALONE = "its products alone", "pullback, one thread"
+THREADS = {"one thread": 1, "two threads": 2}
+BESIDE = "beside its products"
+
+
+def title(workload: str, words: str) -> str:
+    """The quantity's name."""
+    return f"{workload}, {words}"
+
+
+def _goals(workload: str, **times: float) -> list[Goal]:
+    return [Goal(title(workload, "one thread"), most, times=c) for c, most in times.items()]
+
+
+GOALS = [
+    *_goals("W1", jax=1 / 1.8, torch=1 / 3),
+    Goal(title("W1", BESIDE), 1.25, times=PRODUCTS),
+    Goal(title("W1", "two threads"), 1 / 1.5, times=ALONE),
+    *_goals("W2", jax=1 / 3, torch=1 / 6),
+    *_goals("W3", tensorflow=1 / 1.25, torch=1 / 1.7),
+    *_goals("W4", torch=1 / 1.3),
+    Goal(title("W4", BESIDE), 1.3, times=PRODUCTS),
+    *_goals("W5", torch=1 / 1.4),
+    *_goals("W6", jax=1 / 2, micrograd=1 / 10_000),
+]
+
+
+def figures(settings: Settings) -> list[Figure]:
+    """One process per workload and number of threads, in which all take turns."""
+    result = []
+    for workload in PROBLEMS:
+        for words, threads in THREADS.items():
+            result += _figures(settings, workload, words, threads)
+        if any(g.quantity == title(workload, BESIDE) for g in GOALS):
+            rounds = 3 if settings.quick else 15
+            samples = run("benchmarks.compiled:share", one_thread=True, workload=workload, rounds=rounds)
+            for c, times in samples.items():
+                note = "kernels of matrix products with their epilogues, by step.report()" if c == PRODUCTS else ""
+                result.append(figure(title(workload, BESIDE), c, "µs", times["µs"], note))
+    return result
+
+
+def _figures(settings: Settings, workload: str, words: str, threads: int) -> list[Figure]:
+    wanted = [c for c in TRAINERS if not (settings.quick and c == COMPILED_TORCH)]
+    absences = {c: absent(c, workload) for c in wanted}
+    if threads > (os.cpu_count() or 1):
+        absences = dict.fromkeys(wanted, f"this machine has not {threads} cores")
+    present = [c for c in wanted if absences[c] is None]
+    done = _measured(workload, threads, present, 3 if settings.quick else 15) if present else {}
+    result = []
+    for c in [*wanted, *(c for c in (ALONE,) if c in done.get("samples", {}))]:
+        if c in done.get("samples", {}):
+            result.append(figure(title(workload, words), c, "µs", done["samples"][c]["µs"], _note(done, c)))
+        elif c in present:
+            result.append(missing(title(workload, words), c, "µs", done["failed"][c]))
+        elif not (c == "micrograd" and workload != "W6"):
+            result.append(missing(title(workload, words), c, "µs", str(absences[c])))
+    return result
+
+
+def _measured(workload: str, threads: int, present: list[str], rounds: int) -> dict[str, Any]:
+    function, one_thread = "benchmarks.compiled:timings", threads == 1
+    try:
+        return run(
+            function, one_thread=one_thread, contenders=present, workload=workload, threads=threads, rounds=rounds
+        )
+    except ChildFailed:
+        if COMPILED_TORCH not in present:
+            raise
+    # It brings a compiler of its own, and can take the whole process with it.
+    others = [c for c in present if c != COMPILED_TORCH]
+    done = run(function, one_thread=one_thread, contenders=others, workload=workload, threads=threads, rounds=rounds)
+    return done | {"failed": done["failed"] | {COMPILED_TORCH: "ends the process"}}
+
+
+def _note(done: dict[str, Any], contender: str) -> str:
+    if contender == ALONE:
+        return "one thread in the same round"
+    return f"loss within {done['apart'][contender]:.0e}, first step {done['first'][contender]:.2g} s"
+
+
+def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> dict[str, Any]:
+    """The microseconds of a step of each contender, after comparing the losses of the first steps.
+
+    `apart` is the largest difference from the losses of eager pullback, relative to the first of them. Who fails, or
+    computes something else, is in `failed` with the reason; pullback's own steps raise instead.
+    """
+    use_threads("pullback", threads)
+    problem = PROBLEMS[workload]()
+    right = _losses(in_pullback.step(problem, compiled=False))
+    runs: dict[str, Callable[[], Sample]] = {}
+    if "pullback" in contenders and threads > 1:
+        runs[ALONE] = _alone(in_pullback.step(problem), threads)
+    steps, apart, first, failed = {}, {}, {}, {}
+    for c in contenders:  # pullback's come first, before the other libraries are loaded
+        try:
+            use_threads(c, threads)
+            steps[c] = TRAINERS[c](problem)
+            begin, ends = perf_counter(), []
+            losses = _losses(steps[c], ends)
+            first[c] = ends[0] - begin
+        except Exception as failure:
+            if c.startswith("pullback"):
+                raise
+            failed[c] = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"[:90]
+            steps.pop(c, None)
+            continue
+        apart[c] = float(np.abs(losses - right).max() / abs(right[0]))
+        if not apart[c] < BOUND:
+            if not c.startswith("torch.compile"):
+                raise ArithmeticError(f"{c} computes other losses than pullback does eagerly: {apart[c]:.1e} apart")
+            failed[c] = f"computes something else: losses {apart[c]:.0e} apart"
+            del steps[c]
+    runs |= {c: block(step, "processor" if threads == 1 else "wall") for c, step in steps.items()}
+    return {"samples": interleaved(runs, rounds), "apart": apart, "first": first, "failed": failed}
+
+
+def _losses(step: Callable[[int], Any], ends: list[float] | None = None) -> Any:
+    losses = []
+    for i in range(COMPARED):
+        losses.append(float(step(i)))
+        if ends is not None:
+            ends.append(perf_counter())
+    return np.array(losses)
+
+
+def block(step: Callable[[int], Any], clock: str) -> Callable[[], Sample]:
+    """What measures the microseconds of a step over many; `clock` is "wall", or "processor" for one thread."""
+    begin = perf_counter()
+    float(step(0))
+    count = max(1, min(200, int(BLOCK / (perf_counter() - begin))))
+    now = process_time if clock == "processor" else perf_counter
+
+    def sample() -> Sample:
+        for i in range(min(count, 3)):  # one step of a training, not the first after somebody else's
+            loss = step(i)
+        float(loss)
+        begin = now()
+        for i in range(count):
+            loss = step(i)
+        float(loss)  # waits for a library that computes in the background
+        return {"µs": (now() - begin) / count * 1e6}
+
+    return sample
+
+
+def share(workload: str, rounds: int) -> dict[str, Any]:
+    """The microseconds of a step, and of its matrix products run one by one, of pullback alone."""
+    import pullback as pb
+
+    use_threads("pullback", 1)
+    train, batches = in_pullback.training(PROBLEMS[workload]())
+    step = pb.compile(train)
+
+    def products() -> Sample:
+        return {"µs": sum(k.milliseconds for k in step.report().kernels if k.kind == "product") * 1e3}
+
+    step_only = block(lambda i: step(*batches[i % len(batches)]), "wall")
+    return interleaved({"pullback": step_only, PRODUCTS: products}, rounds)
+
+
+def _alone(step: Callable[[int], Any], threads: int) -> Callable[[], Sample]:
+    import pullback as pb
+
+    float(step(0))
+    steps = block(step, "wall")
+
+    def sample() -> Sample:
+        pb.set_num_threads(1)
+        try:
+            return steps()
+        finally:
+            pb.set_num_threads(threads)
+
+    return sample

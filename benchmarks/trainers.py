@@ -1,0 +1,56 @@
+"""Who trains the workloads W1 to W6: each contender's own step, and why one cannot take part."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from .installed import INSTALL, is_installed
+from .workloads import in_jax, in_micrograd, in_pullback, in_tensorflow, in_torch
+from .workloads.problems import Problem
+
+__all__ = ["COMPILED_TORCH", "EAGER", "LIBRARY", "TRAINERS", "Trainer", "absent", "use_threads"]
+
+Trainer = Callable[[int], Any]
+EAGER, COMPILED_TORCH = "pullback eager", "torch.compile"
+TRAINERS: dict[str, Callable[[Problem], Trainer]] = {
+    "pullback": in_pullback.step,
+    EAGER: partial(in_pullback.step, compiled=False),
+    "torch": in_torch.step,
+    COMPILED_TORCH: partial(in_torch.step, compiled=True),
+    "jax": in_jax.step,
+    "tensorflow": in_tensorflow.step,
+    "micrograd": in_micrograd.step,
+}
+LIBRARY = {EAGER: "pullback", COMPILED_TORCH: "torch"}
+
+
+def absent(contender: str, workload: str) -> str | None:
+    """Why the contender does not train the workload here; None where it does."""
+    if contender == "micrograd" and workload != "W6":
+        return "scalars only: W6"
+    if not is_installed(LIBRARY.get(contender, contender)):
+        return INSTALL
+    if contender == COMPILED_TORCH and not any(map(shutil.which, ("g++", "clang++", "cl"))):
+        return "needs a C++ compiler"
+    return None
+
+
+def use_threads(contender: str, count: int) -> None:
+    """Tell a library how many threads it has, where it does not read that from the environment."""
+    library = LIBRARY.get(contender, contender)
+    if library == "pullback":
+        import pullback as pb
+
+        pb.set_num_threads(count)
+    elif library == "torch":
+        import torch
+
+        torch.set_num_threads(count)
+    elif library == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
