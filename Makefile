@@ -54,7 +54,7 @@ oracles: $(VENV)/.installed-oracles ## install PyTorch and JAX, against which `m
 examples: $(VENV)/.installed-examples ## run every example in full and print which figures it reached
 	@$(PY) -m examples $(ARGS)
 
-bench: $(VENV)/.installed-bench ## time pullback beside PyTorch, JAX, autograd and micrograd
+bench: $(VENV)/.installed-bench ## time pullback beside PyTorch, JAX, TensorFlow and others
 	@$(PY) -m benchmarks
 
 clean: ## remove caches and builds; .venv and runs/ stay

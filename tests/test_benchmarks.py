@@ -1,5 +1,6 @@
 """The benchmark runs, and its contenders compute the same thing. Times are not tested."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def _from_the_root(monkeypatch):
+    import pullback as pb
+
     monkeypatch.syspath_prepend(str(ROOT))
+    threads = pb.get_num_threads()
+    yield
+    pb.set_num_threads(threads)
 
 
 def test_the_step_by_hand_is_the_derivative_of_its_loss():
@@ -164,3 +170,132 @@ def test_loading_and_checkpoints_are_checked_before_they_are_timed(monkeypatch):
         loading.timings(["other"], rounds=1, items=200)
     samples = checkpointing.timings(rounds=1, width=20)
     assert samples["pullback"][checkpointing.VERIFIED][0] >= samples["pullback"][checkpointing.WRITTEN][0]
+
+
+@pytest.mark.parametrize("workload", ["W1", "W2", "W6"])
+def test_compiled_and_eager_steps_lose_the_same(workload):
+    from benchmarks import child
+    from benchmarks.trainers import EAGER
+
+    contenders = ["pullback", EAGER]
+    done = child.run(
+        "benchmarks.compiled:timings", one_thread=True, contenders=contenders, workload=workload, threads=1, rounds=2
+    )
+    assert done["apart"][EAGER] == 0 and done["apart"]["pullback"] < 1e-5
+    assert done["failed"] == {}
+    assert {c: len(done["samples"][c]["µs"]) for c in contenders} == {"pullback": 2, EAGER: 2}
+
+
+def test_a_compiled_contender_that_computes_something_else_is_refused(monkeypatch):
+    from benchmarks import compiled
+    from benchmarks.trainers import COMPILED_TORCH, EAGER
+    from benchmarks.workloads import in_pullback
+
+    def other(problem):
+        step = in_pullback.step(problem, compiled=False)
+        return lambda i: 1.01 * float(step(i))
+
+    def broken(problem):
+        raise RuntimeError("no compiler here\nand more")
+
+    monkeypatch.setitem(compiled.TRAINERS, "other", other)
+    with pytest.raises(ArithmeticError, match="other computes other losses"):
+        compiled.timings(["other"], "W6", 1, rounds=1)
+    # torch.compile stays out with a reason, and so does who fails; the rest is timed.
+    monkeypatch.setitem(compiled.TRAINERS, COMPILED_TORCH, other)
+    monkeypatch.setitem(compiled.TRAINERS, "other", broken)
+    monkeypatch.setattr(compiled, "use_threads", lambda contender, count: None)
+    done = compiled.timings([EAGER, COMPILED_TORCH, "other"], "W6", 1, rounds=1)
+    assert list(done["samples"]) == [EAGER]
+    assert done["failed"][COMPILED_TORCH].startswith("computes something else")
+    assert done["failed"]["other"] == "RuntimeError: no compiler here"
+
+
+def test_the_share_of_the_products_is_measured():
+    from benchmarks import child
+    from benchmarks.compiled import PRODUCTS
+
+    samples = child.run("benchmarks.compiled:share", one_thread=True, workload="W1", rounds=2)
+    assert min(samples[PRODUCTS]["µs"]) > 0 and len(samples["pullback"]["µs"]) == 2
+
+
+def test_micrograd_trains_the_same_moons():
+    pytest.importorskip("micrograd", reason="micrograd is not installed")
+    from benchmarks.trainers import EAGER, TRAINERS
+    from benchmarks.workloads.problems import PROBLEMS
+
+    theirs, ours = (TRAINERS[c](PROBLEMS["W6"]()) for c in ("micrograd", EAGER))
+    assert [theirs(i) for i in range(2)] == pytest.approx([float(ours(i)) for i in range(2)], rel=1e-5)
+
+
+def test_an_epoch_ends_near_the_one_by_hand(monkeypatch):
+    from benchmarks import child, epoch
+    from benchmarks.installed import BY_HAND
+
+    contenders = ["pullback", epoch.LOADER, BY_HAND]
+    done = child.run("benchmarks.epoch:timings", one_thread=True, contenders=contenders, rounds=1, items=640)
+    assert all(done["samples"][c]["s"][0] > 0 for c in contenders)
+    x, labels = epoch.problem(640)
+    assert max(done["losses"].values()) < 0.99 * epoch.loss_of(epoch._weights(), x, labels)  # and it is training
+
+    def idle(x, labels):
+        return lambda: None, epoch._weights
+
+    monkeypatch.setattr(epoch, "BOUND", 0.001)
+    monkeypatch.setitem(epoch.EPOCHS, "other", idle)
+    with pytest.raises(ArithmeticError, match="other ends at a loss"):
+        epoch.timings(["other"], rounds=1, items=640)
+
+
+def test_the_first_step_comes_from_the_disk_the_second_time(tmp_path):
+    from benchmarks import first_step
+
+    stored = {"PULLBACK_CACHE": str(tmp_path)}
+    assert first_step._seconds("pullback", "W6", stored) > 0
+    files = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert files
+    assert first_step._seconds("pullback", "W6", stored) > 0
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
+
+
+def test_a_compiled_chain_is_checked_and_a_long_one_gives_advice(monkeypatch):
+    from benchmarks import unrolled
+
+    done = unrolled.compiled("pullback", 50)
+    assert done["first"] > 0 and len(done["seconds"]) == unrolled.ROUNDS
+    assert unrolled.long(50)["advice"] == "compiled"
+    monkeypatch.setattr(importlib.import_module("pullback.compile.compiled"), "LARGEST", 20)
+    assert "scan" in unrolled.long(50)["advice"]
+    monkeypatch.setitem(unrolled.COMPILED, "other", lambda length: lambda: (0.5, 0.6))
+    with pytest.raises(ArithmeticError, match="other computed"):
+        unrolled.compiled("other", 50)
+
+
+def test_second_derivatives_are_compared_with_differences(monkeypatch):
+    from benchmarks import second_order
+
+    samples = second_order.timings(["pullback"], rounds=1)
+    assert set(samples["pullback"]) == set(second_order.QUANTITIES)
+
+    def other(w1, w2, x, v):
+        return second_order.pullback(w1, w2, x, 1.01 * v)
+
+    monkeypatch.setitem(second_order.DERIVATIVES, "other", other)
+    with pytest.raises(ArithmeticError, match="Hessian × vector"):
+        second_order.timings(["other"], rounds=1)
+
+
+def test_growth_compares_the_losses_of_every_size(monkeypatch):
+    from benchmarks import child, growth
+    from benchmarks.trainers import EAGER
+
+    shape = {"width": 8, "depth": 2, "batch": 4}
+    samples = child.run("benchmarks.growth:timings", one_thread=True, contenders=["pullback", EAGER], rounds=1, **shape)
+    assert len(samples["pullback"]["µs"]) == 1
+
+    def other(weights, x, labels):
+        return growth.pullback([1.1 * w for w in weights], x, labels, compiled=False)
+
+    monkeypatch.setitem(growth.STEPS, "other", other)
+    with pytest.raises(ArithmeticError, match="other computes other losses"):
+        growth.timings([EAGER, "other"], rounds=1, **shape)
