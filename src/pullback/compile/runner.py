@@ -250,7 +250,9 @@ class Runner:
             cell.value = array
             if holding.read is not None:
                 place = next(i for i, entry in enumerate(self.read_only) if entry[0] is cell)
-                self.read_only[place] = (cell, self._set(slots[holding.read], array), holding)
+                # What was written may lie in another order than what is read.
+                cell.value = read = fitting(array, holding.read)
+                self.read_only[place] = (cell, self._set(slots[holding.read], read), holding)
                 spare = old if _reusable(old, holding.written) else aligned_empty(holding.written)
             else:
                 spare = aligned_empty(holding.written)
