@@ -47,9 +47,9 @@ GOALS = [
 
 
 def figures(settings: Settings) -> list[Figure]:
-    """One process per workload and number of threads, in which all take turns."""
+    """One process per workload and number of threads, in which all take turns; the quick form has two workloads."""
     result = []
-    for workload in PROBLEMS:
+    for workload in ("W1", "W2") if settings.quick else PROBLEMS:
         for words, threads in THREADS.items():
             result += _figures(settings, workload, words, threads)
         if any(g.quantity == title(workload, BESIDE) for g in GOALS):

@@ -43,7 +43,10 @@ class Goal:
 
     def words(self, unit: str) -> str:
         """How the goal is written in the table."""
-        return f"≤ {self.most:g} {unit}" if self.times is None else f"≤ {self.most:g} × {self.times}"
+        if self.times is None:
+            return f"≤ {self.most:g} {unit}"
+        share = f"{self.most:g}" if self.most >= 1 else f"1/{1 / self.most:g}"
+        return f"≤ {share} × {self.times}"
 
 
 def figure(quantity: str, contender: str, unit: str, samples: Sequence[float], note: str = "") -> Figure:

@@ -27,8 +27,8 @@ def figures(settings: Settings) -> list[Figure]:
     """Cold: no cache of any library. Then from pullback's cache, and the memory."""
     result = []
     for workload in ("W1",) if settings.quick else ("W1", "W5"):
-        result += _first(workload, 2 if settings.quick else 5, settings.quick)
-    for workload in ("W3", "W5"):
+        result += _first(workload, 1 if settings.quick else 3, settings.quick)
+    for workload in ("W3",) if settings.quick else ("W3", "W5"):
         result += _memory(workload, settings.quick)
     return result
 

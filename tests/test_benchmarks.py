@@ -123,7 +123,7 @@ def test_a_child_runs_with_one_thread_and_says_what_failed():
 
 def test_goals_are_judged_and_shown():
     from benchmarks import step, table
-    from benchmarks.figures import figure, missing, reached
+    from benchmarks.figures import Goal, figure, missing, reached
     from benchmarks.installed import BY_HAND
 
     figures = [
@@ -134,6 +134,9 @@ def test_goals_are_judged_and_shown():
     judged = [reached(g, figures) for g in step.GOALS if g.quantity == "one thread"]
     assert judged == [False, None]  # 1.41 times; and nothing to compare with
     assert reached(step.GOALS[0], [figures[1], figure("one thread", "pullback", "µs", [140.0])])
+
+    half = Goal("one thread", 1 / 1.8, times="jax")
+    assert half.words("µs") == "≤ 1/1.8 × jax"
 
     console = Console(width=160, record=True, file=sys.stderr)
     table.show(console, step, figures)
