@@ -11,7 +11,10 @@ from ..core.value import Face, Value
 from ..transforms.graph import Equation, Graph, Symbol
 from ..transforms.trace import Trace
 
-__all__ = ["expanded"]
+__all__ = ["UNROLLED", "expanded"]
+
+UNROLLED = 2_000
+"""How many mappings the steps of a loop may be together to be written out."""
 
 
 def expanded(graph: Graph, is_native: Callable[[Equation], bool]) -> tuple[list[Equation], dict[int, Any]]:
@@ -46,7 +49,7 @@ class _Rewriter:
         """Add an equation, or what its body does."""
         inputs = tuple(self.known(x) for x in equation.inputs)
         equation = replace(equation, inputs=inputs, origin=source.origin)
-        body = equation.mapping.body
+        body = equation.mapping.body or self._written_out(equation)
         if body is None or is_native(equation):
             self.rewritten.append(equation)
             return
@@ -61,3 +64,11 @@ class _Rewriter:
         results: Sequence[Any] = result if equation.several else (result,)
         for symbol, value in zip(equation.outputs, results, strict=True):
             self.standing[symbol.index] = value._payload if isinstance(value, Value) else value
+
+    def _written_out(self, equation: Equation) -> Callable[..., Any] | None:
+        """Return the steps of a loop one after the other, where they are few."""
+        mapping = equation.mapping
+        if mapping.unrolled is None or mapping.unrolled_size is None:
+            return None
+        size = mapping.unrolled_size(**equation.static)
+        return mapping.unrolled if 0 < size <= UNROLLED else None

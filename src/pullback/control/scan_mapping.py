@@ -20,6 +20,8 @@ from ..core.samples import Sample, fixed
 from ..core.spec import Spec, spec_of
 from ..core.value import Value
 from ..mappings import matmul, multiply, sin, tanh
+from ..mappings.slicing import _slice
+from ..mappings.stack import _stack
 from ..transforms.reverse import Reverse
 from .body import Body, Flags, record
 
@@ -111,6 +113,20 @@ def _evaluate(*args: Any, loop: Loop) -> tuple[Any, ...]:
     return (*carry, *tables, *before)
 
 
+def _unrolled(*args: Any, loop: Loop) -> tuple[Any, ...]:
+    """The same, step by step in mappings."""
+    constants, carry, xs = args[: loop.constants], args[loop.constants : loop.whole], args[loop.whole :]
+    n, steps = loop.carries, range(loop.length)
+    given: list[Any] = [None] * loop.length
+    before: list[Any] = [None] * loop.length
+    for t in reversed(steps) if loop.reverse else steps:
+        before[t] = carry
+        results = loop.body(*constants, *carry, *(_slice(x, index=(t,)) for x in xs))
+        carry, given[t] = tuple(results[:n]), results[n:]
+    columns = [*zip(*given, strict=True), *(zip(*before, strict=True) if loop.history else ())]
+    return (*carry, *(_stack(*column, axis=0) for column in columns))
+
+
 def _spec(*specs: Spec, loop: Loop) -> tuple[Spec, ...]:
     step, carry = loop.body.specs(loop.step(specs)), specs[loop.constants : loop.whole]
     stacked = [*step[loop.carries :], *(carry if loop.history else ())]
@@ -161,7 +177,10 @@ scan_mapping = irregular(
     uses=BOTH,
     formula=r"(c_T, y_{{1 \ldots T}}), \quad (c_t, y_t) = f(c_{{t-1}}, x_t), \quad (c_0, x_{{1 \ldots T}}) = {arrays}",
     words="what a recorded function gives, applied step by step to {arrays}",
-    lower=unsupported("its body runs step by step in NumPy"),
+    unrolled=_unrolled,
+    # A slice for each entry, and the mappings of the body, where something is done at all.
+    unrolled_size=lambda *, loop: loop.length * max(len(loop.body.equations), 1),
+    lower=unsupported("its body runs step by step in NumPy where its steps are too many to be written out"),
     onnx=unsupported("ONNX's Scan takes a sub-graph as an attribute; exporting one is not written"),
     flops=lambda *specs, loop: loop.length * loop.body.flops(),
     samples=fixed(_samples),

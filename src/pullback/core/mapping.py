@@ -52,6 +52,8 @@ class Mapping:
     - `batch(batched, xs, **static)`: the value with a new axis 0, where `batched[i]` says whether `xs[i]`
       carries that axis.
     - `body(*xs, **static)`: of a composite, the same written in mappings; every missing facet comes from it.
+    - `unrolled(*xs, **static)`: of a loop, the same written in the mappings of all its steps, which the compiler takes
+      while they are few; `unrolled_size(**static)` says how many they are.
     - `outputs`: None for one value; of a mapping with several how many, 0 where that depends on the inputs.
     - `differentiable`: False when the output does not depend smoothly on any input (comparisons, indices).
     - `derivative`, `transpose`: what the family was given, kept for explanation.
@@ -90,6 +92,8 @@ class Mapping:
     special_slope: ReadOnlyDict[Any, Any] = field(default_factory=dict)
     kink: str | None = None
     refuses: bool = False
+    unrolled: Callable[..., Any] | None = None
+    unrolled_size: Callable[..., int] | None = None
     doc: str = ""
 
     def __post_init__(self) -> None:
