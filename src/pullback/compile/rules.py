@@ -16,6 +16,7 @@ from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, Iota, viewed
 from .builder import Lowering, followed_order
 from .checks import CHECKS, can_check
+from .choices import CHOICES, can_choose
 from .convolutions import CONVOLUTIONS
 from .draws import DRAWS, is_drawn
 from .pools import POOLS
@@ -270,6 +271,7 @@ RULES: dict[Any, Rule] = {
     **POOLS,
     **DRAWS,
     **CHECKS,
+    **CHOICES,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -320,6 +322,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     "window_place": lambda e: _floating(e.inputs[0]),
     **dict.fromkeys(DRAWS, is_drawn),
     **dict.fromkeys(CHECKS, can_check),
+    **dict.fromkeys(CHOICES, can_choose),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
     "gather": _by_rows,
     "scatter_add": _by_rows,

@@ -12,7 +12,7 @@ from ..core.samples import Sample, fixed
 from ..core.spec import ndim_of, operand, shape_of
 from .reduce import Axis, normal_axes, occupied_axes
 from .shape import _reshape
-from .slicing import NO_OPERATOR, STEPWISE
+from .slicing import NO_OPERATOR
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
 
@@ -41,7 +41,7 @@ _any = reduction(
     None,
     formula=r"\bigvee {x}",
     words="whether any element of {x} is true",
-    lower=STEPWISE,
+    lower="any",
     onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
@@ -52,7 +52,7 @@ _all = reduction(
     None,
     formula=r"\bigwedge {x}",
     words="whether all elements of {x} are true",
-    lower=STEPWISE,
+    lower="all",
     onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
@@ -63,7 +63,7 @@ _count_nonzero = reduction(
     None,
     formula=r"\sum [{x} \ne 0]",
     words="how many elements of {x} are not zero",
-    lower=STEPWISE,
+    lower="count_nonzero",
     onnx=NO_OPERATOR,
     samples=fixed(_flags),
 )
@@ -74,7 +74,7 @@ _argmax = reduction(
     None,
     formula=r"\operatorname{{argmax}} {x}",
     words="where {x} is largest",
-    lower=STEPWISE,
+    lower="argmax",
     onnx="ArgMax",
     samples=fixed(_numbers),
 )
@@ -85,7 +85,7 @@ _argmin = reduction(
     None,
     formula=r"\operatorname{{argmin}} {x}",
     words="where {x} is smallest",
-    lower=STEPWISE,
+    lower="argmin",
     onnx="ArgMin",
     samples=fixed(_numbers),
 )

@@ -11,7 +11,7 @@ from ..core.families import linear
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, shape_of
 from .shape import moveaxis
-from .slicing import NO_OPERATOR, STEPWISE
+from .slicing import NO_OPERATOR
 
 __all__ = ["diag", "diagonal", "tril", "triu"]
 
@@ -56,7 +56,7 @@ _diagonal_embed = linear(
     arguments=("g",),
     formula=r"\operatorname{{diag}}({g})",
     words="{g} on the diagonal of a matrix of zeros",
-    lower=STEPWISE,
+    lower="diagonal_embed",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
@@ -85,7 +85,7 @@ _tril = linear(
     lambda batched, xs, *, k: _tril(xs[0], k=k),
     formula=r"\operatorname{{tril}}({x})",
     words="the lower triangle of {x}",
-    lower=STEPWISE,
+    lower="tril",
     onnx="Trilu",
     samples=_triangles,
 )
@@ -98,7 +98,7 @@ _triu = linear(
     lambda batched, xs, *, k: _triu(xs[0], k=k),
     formula=r"\operatorname{{triu}}({x})",
     words="the upper triangle of {x}",
-    lower=STEPWISE,
+    lower="triu",
     onnx="Trilu",
     samples=_triangles,
 )

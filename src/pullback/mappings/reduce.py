@@ -15,7 +15,7 @@ from ..core.mapping import BOTH, NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, dtype_of, ndim_of, operand, shape_of
 from .dtype import astype
-from .slicing import NO_OPERATOR, STEPWISE
+from .slicing import NO_OPERATOR
 
 __all__ = ["max", "mean", "min", "sum"]
 
@@ -131,7 +131,7 @@ _tie_shares = irregular(
     arguments=("x", "y"),
     formula=r"\frac{{[{x} = {y}]}}{{\sum [{x} = {y}]}}",
     words="the share that each element of {x} has in {y}, which it equals or not",
-    lower=STEPWISE,
+    lower="tie_shares",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [

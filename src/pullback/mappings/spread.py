@@ -11,6 +11,7 @@ from ..core.mapping import BOTH, INPUTS, OUTPUT
 from ..core.samples import Sample, fixed, real
 from ..core.spec import ndim_of, operand
 from .arithmetic import divide, multiply, negative, square, subtract
+from .exponential import sqrt
 from .reduce import Axis, _mean, _sum, count_of, folds, max, min, normal_axes, sum
 from .rounding import abs
 from .slicing import NO_OPERATOR, STEPWISE
@@ -105,6 +106,7 @@ _std = reduction(
         multiply(_apart(x, axis), _per_freedom(x, axis, correction)), _safe_reciprocal(y)
     ),
     uses=BOTH,
+    body=lambda x, **static: sqrt(_var_body(x, **static)),
     formula=r"\sqrt{{\operatorname{{var}}({x})}}",
     words="the standard deviation of {x}",
     kink="where all elements are equal we choose 0",
