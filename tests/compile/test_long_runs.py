@@ -240,9 +240,8 @@ def test_models_of_the_examples(name):
     together(build, data, DOUBLE if double else SINGLE)
 
 
-@pytest.mark.slow
 def test_the_equation_of_the_physics_example():
-    """Slopes of slopes at many points at once, and L-BFGS, whose line search asks for the loss again and again."""
+    """Slopes of slopes at many points at once; some slots are written in another order than they are read."""
     module = example("physics")
     t, x = module.points(16, np.random.default_rng(0))
 
