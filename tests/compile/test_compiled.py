@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -293,3 +294,22 @@ def test_compile_can_be_called_whatever_was_imported_first(first):
     program = f"{first}\nimport pullback as pb\nprint(pb.compile(lambda x: x * 2)(pb.tensor([1.0, 2.0])).tolist())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[2.0, 4.0]"
+
+
+def test_several_threads_may_call_one_function():
+    build, data = training("mlp", lambda p: optim.SGD(p, lr=0.0))
+    _, function = build()
+    step = pb.compile(function)
+    want = [float(step(*batch)) for batch in data]
+    found: list[list[float]] = []
+
+    def work():
+        found.append([float(step(*data[i % 3])) for i in range(60)])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(losses == [want[i % 3] for i in range(60)] for losses in found)

@@ -18,7 +18,7 @@ def test_a_kept_contract_exits_with_0_and_prints_the_table():
     result = run("--only", "add", "--only", "floor")
     assert result.exit_code == 0, result.output
     assert "12/12" in result.output
-    assert "2 mappings, 17 laws" in result.output
+    assert "2 mappings, 18 laws" in result.output
     assert "0 broken; 15 of 15 mutants killed" in result.output
 
 

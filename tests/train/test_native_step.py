@@ -61,7 +61,7 @@ def test_two_native_trainings_are_the_same_to_the_last_bit():
 def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
     from pullback.train import Checkpoint
 
-    _, want, weights = trained("auto", epochs=12)
+    _, _, weights = trained("auto", epochs=12)
     folder = tmp_path / "checkpoints"
     trained("auto", epochs=8, trainer_settings={"callbacks": [Checkpoint(folder)]})
     _, _, found = trained("auto", epochs=12, resume=folder)

@@ -21,7 +21,7 @@ __all__ = ["LARGEST", "directory", "object_code"]
 LARGEST = 256 << 20
 """How many bytes of code are kept; beyond it what was used longest ago is deleted."""
 
-_MARK = b"pullback object code 1\n"
+_MARK = b"pullback object code 2\n"
 
 
 def directory() -> Path:
@@ -62,7 +62,7 @@ def object_code(text: str, target: Target) -> tuple[bytes, bool]:
 
 
 def _name(text: str, target: Target) -> str:
-    about = f"{compiler_version()}\n{target.triple}\n{target.cpu}\n{target.features}\n{target.vector_bits}\n"
+    about = f"{_MARK!r}\n{compiler_version()}\n{target.triple}\n{target.cpu}\n{target.features}\n{target.vector_bits}\n"
     return hashlib.sha256((about + text).encode()).hexdigest()
 
 

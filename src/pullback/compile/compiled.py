@@ -156,6 +156,16 @@ class Compiled(Traced):
             self._say_attached()
             return runner.graph.run(arguments)
         self.last = runner
+        with runner.lock:
+            if runner.running:  # an evaluation inside the plan calls the function that is running
+                return runner.graph.run(arguments)
+            runner.running = True
+            try:
+                return self._native(runner, arrays, arguments, ready)
+            finally:
+                runner.running = False
+
+    def _native(self, runner: Runner, arrays: Any, arguments: Any, ready: bool) -> Any:
         try:
             if self.verify:
                 return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -47,6 +48,8 @@ class Runner:
         self.table = np.zeros(entries, np.uint64)
         self.arena = block(plan.arena)
         self.threads = 0
+        self.lock = threading.RLock()
+        self.running = False
         self.sharing = Sharing()
         self.workspace = block(plan.workspace)
         self.status = np.zeros(1, np.int64)

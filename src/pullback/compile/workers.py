@@ -37,6 +37,7 @@ class Workers:
         self._claim = self.code.function("claim", ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
         self._answer = np.zeros(1, np.int64)
         self._answer_at = self._answer.ctypes.data
+        self._one_at_a_time = threading.Lock()
         self._wake = [threading.Event() for _ in range(threads)]
         for number in range(1, threads):
             threading.Thread(target=self._work, args=(number,), daemon=True, name=f"pullback-{number}").start()
@@ -46,6 +47,14 @@ class Workers:
 
         Those that sleep are woken, and waited for up to `patience` seconds; else they are there the next time.
         """
+        if not self._one_at_a_time.acquire(blocking=False):
+            return False
+        try:
+            return self._run(callee, table, patience)
+        finally:
+            self._one_at_a_time.release()
+
+    def _run(self, callee: int, table: int, patience: float) -> bool:
         claimed: list[int] = []
         for number in range(1, self.threads):
             if not self._claimed(number) and not self._woken(number, patience):

@@ -13,7 +13,6 @@ import pullback as pb
 from ..compile.compiled import Compiled
 from ..core import tree
 from ..core.errors import EscapedValueError, TraceError, UnsupportedError
-from ..core.value import Value
 from .step import Step
 
 __all__ = ["AFTER", "NativeStep", "step_of"]
@@ -115,4 +114,4 @@ class NativeStep(Step):
 
 
 def _cut_off(value: Any) -> Any:
-    return value.detach() if isinstance(value, Value) else value
+    return value.detach() if isinstance(value, pb.Tensor) else value

@@ -150,7 +150,7 @@ class Trace(Recorder):
 def _global_draws() -> Any:
     """Return where the global streams of random numbers of Python and NumPy stand."""
     state = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[index, union-attr]
+    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[index]
 
 
 def _origin() -> Origin:

@@ -127,8 +127,10 @@ def load(object_code: bytes, target: Target) -> Code:
 
 def _fresh_machine(target: Target, level: int) -> Any:
     found = _llvm().Target.from_triple(target.triple)
+    # The loader may put code and constants further apart than the 2 GB that the small model can bridge on an x86.
+    model = "large" if target.family == "x86" else "small"
     return found.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small", jit=True
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel=model, jit=True
     )
 
 
