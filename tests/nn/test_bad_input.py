@@ -41,7 +41,7 @@ class Training:
         value.backward()
         if poison:
             self.model.out.weight.grad = np.full((3, 6), np.nan)
-        nn.clip_grad_norm_(self.model.parameters(), 1.0, error_if_nonfinite=True)
+        nn.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return value.item()
 

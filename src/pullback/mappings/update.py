@@ -362,8 +362,8 @@ _adadelta_update = declare_update(
 def _check_finite(x: Any) -> Any:
     if not np.all(np.isfinite(x)):
         raise ValueError(
-            f"clip_grad_norm_: the total norm of the gradients is {x}, so they cannot be clipped "
-            f"(error_if_nonfinite=True). Nothing was changed."
+            f"clip_grad_norm_: the total norm of the gradients is {x}, so they cannot be clipped. "
+            f"Nothing was changed. (error_if_nonfinite=False scales them all the same.)"
         )
     return x
 

@@ -24,13 +24,14 @@ def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
     norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
+    error_if_nonfinite: bool = True,
 ) -> Tensor:
     """Scale all gradients by min(1, max_norm / (‖g‖ + 1e-6)), and return ‖g‖, the norm before.
 
     The norm is that of all gradients as one vector: (Σ|gᵢ|^p)^(1/p), p = `norm_type` (inf: the largest
-    element), added up in float64. Parameters without a gradient count for nothing. With
-    `error_if_nonfinite`, a norm that is infinite or NaN raises ValueError and nothing has changed.
+    element), added up in float64. Parameters without a gradient count for nothing. A norm that is infinite or
+    NaN raises ValueError and nothing has changed; with `error_if_nonfinite=False`, which is PyTorch's default, all
+    gradients are scaled by it all the same.
 
     >>> import pullback as pb
     >>> w = pb.nn.Parameter([3.0, 4.0])
