@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import PullbackError
+from .dependence import typical
 from .diagram import Box
 from .shown import number
 from .slopes import pulled, unit
@@ -14,8 +15,6 @@ from .slopes import pulled, unit
 __all__ = ["Patience", "contributions"]
 
 LARGEST_OUTPUT, LARGEST_INPUT = 64, 256
-INDEPENDENT_OF_VALUES = ("elementwise", "linear", "bilinear", "composite")
-"""Families whose structure is the same for all values: which inputs take part can be asked at any."""
 
 
 class Patience:
@@ -42,13 +41,13 @@ def contributions(box: Box, patience: Patience) -> list[Any] | None:
         return None
     patience.pullbacks -= 2 * y.size
     needs = [x.dtype.kind == "f" and x.ndim > 0 for x in xs]
-    typical = _typical(box, xs)
+    other_point = typical(mapping, box.static, xs)
     found: list[Any] = [[] if need else None for need in needs]
     try:
         for flat in range(y.size):
             g = unit(y, tuple(map(int, np.unravel_index(flat, y.shape))))
             slopes = pulled(mapping, box.static, xs, y, g, needs)
-            taking_part = slopes if typical is None else pulled(mapping, box.static, *typical, g, needs)
+            taking_part = slopes if other_point is None else pulled(mapping, box.static, *other_point, g, needs)
             for i, (slope, other) in enumerate(zip(slopes, taking_part, strict=True)):
                 if found[i] is not None:
                     found[i].append(_pairs(slope, other))
@@ -65,17 +64,3 @@ def _pairs(slope: Any, other: Any) -> list[list[Any]]:
     a = np.zeros(shape).reshape(-1) if slope is None else np.asarray(slope).reshape(-1)
     b = a if other is None else np.asarray(other).reshape(-1)
     return [[int(i), number(a[i], 6)] for i in np.flatnonzero((a != 0) | (b != 0))]
-
-
-def _typical(box: Box, xs: list[Any]) -> tuple[list[Any], Any] | None:
-    """Return other inputs without accidental zeros, and their output; None where the structure depends on values."""
-    mapping = box.mapping
-    assert mapping is not None
-    if mapping.family not in INDEPENDENT_OF_VALUES:
-        return None
-    rng = np.random.default_rng(0)
-    others = [rng.uniform(0.25, 0.75, x.shape).astype(x.dtype) if x.dtype.kind == "f" else x for x in xs]
-    try:
-        return others, mapping.evaluate(*others, **box.static)
-    except Exception:  # a mapping may refuse values that are not its own
-        return None

@@ -6,9 +6,11 @@ import os
 from typing import Any
 
 from .contributions import Patience, contributions
+from .dependence import Inquiry, dependence
 from .diagram import Box, Diagram, Group
 from .labels import DETAILED, box_title
 from .language import STRINGS
+from .pictures import Gallery
 from .receipt import Origin
 from .shown import Allowance, compact, shown
 from .working import general_working, working
@@ -16,14 +18,17 @@ from .working import general_working, working
 __all__ = ["payload"]
 
 
-def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
+def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = True) -> dict[str, Any]:
     """Return the drawing as plain JSON data.
 
     Drawings of up to a few hundred mappings carry the working of each in the names of its own inputs, and which
-    elements each element is made of; larger ones carry one working for each kind of application.
+    elements each element is made of; larger ones carry one working for each kind of application. One that is not
+    `explorable`, being a picture itself, carries neither pictures of arrays nor which elements belong together.
     """
     detailed = len(diagram.boxes) <= DETAILED
-    allowance, patience = Allowance(), Patience()
+    allowance, patience, inquiry = Allowance(), Patience(), Inquiry()
+    gallery = Gallery() if explorable else None
+    rules: list[Any] = []
     origins: dict[Origin, int] = {}
     general: dict[Any, int] = {}
     workings: list[dict[str, Any]] = []
@@ -48,8 +53,8 @@ def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
             "title": box_title(box, detailed),
             "shape": list(box.spec.shape),
             "dtype": box.spec.dtype.name,
-            "value": shown(box.value, allowance),
-            "gradient": shown(box.gradient, allowance),
+            "value": shown(box.value, allowance, gallery),
+            "gradient": shown(box.gradient, allowance, gallery),
         }
         if box.value is not None:
             made["valueText"] = compact(box.value)
@@ -68,16 +73,21 @@ def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
                     "symbol": x.symbol,
                     "source": x.source,
                     **({"part": x.part} if x.part else {}),
-                    **({"value": shown(x.value, allowance)} if x.source is None else {}),
-                    **({"product": shown(x.product, allowance), "productText": compact(x.product, shape=False)}
+                    **({"value": shown(x.value, allowance, gallery)} if x.source is None else {}),
+                    **({"product": shown(x.product, allowance, gallery), "productText": compact(x.product, shape=False)}
                        if x.product is not None else {}),
                 }
                 for x in box.inputs
             ]
             if box.origin is not None:
                 made["origin"] = origins.setdefault(box.origin, len(origins))
-            if detailed and (found := contributions(box, patience)) is not None:
-                made["contributions"] = found
+            if detailed and explorable:
+                if (exact := contributions(box, patience)) is not None:
+                    made["contributions"] = exact
+                elif (found := dependence(box, inquiry)) is not None:
+                    if found not in rules:
+                        rules.append(found)
+                    made["rules"] = rules.index(found)
         boxes.append(made)
     return {
         "lang": lang,
@@ -90,6 +100,8 @@ def payload(diagram: Diagram, direction: str, lang: str) -> dict[str, Any]:
         "groups": _groups(diagram.groups),
         "open": sorted(diagram.opened),
         "workings": workings,
+        "rules": rules,
+        "pictures": gallery.pictures if gallery is not None else [],
         "origins": [{"file": os.path.basename(o.file), "line": o.line, "text": o.text} for o in origins],
         "strings": {key.removeprefix("page."): s for key, s in STRINGS[lang].items() if key.startswith("page.")},
     }

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .pictures import Gallery
+
 __all__ = ["Allowance", "compact", "shown"]
 
 WHOLE = 256
@@ -28,26 +30,29 @@ class Allowance:
         return True
 
 
-def shown(x: Any, allowance: Allowance) -> Any:
+def shown(x: Any, allowance: Allowance, gallery: Gallery | None = None) -> Any:
     """Return an array as plain JSON data: a number for one without axes, else a dict.
 
     The dict has `shape`, `rows` (two levels of lists: the array, or the corner of its first matrix), `whole`
-    (whether that is all of it), `low`, `high`, `mean`, `norm` and `zeros`. NaN and infinities are texts.
+    (whether that is all of it), `low`, `high`, `mean`, `norm` and `zeros`, and, where it is not whole and the gallery
+    has room, `picture`: the number of its picture there. NaN and infinities are texts.
     """
     if x is None:
         return None
     if isinstance(x, tuple):
-        return [shown(part, allowance) for part in x]
+        return [shown(part, allowance, gallery) for part in x]
     if x.ndim == 0:
         return number(x[()])
     whole = x.size <= WHOLE and x.ndim <= 2 and allowance.take(x.size)
     matrix = x.reshape(1, -1) if x.ndim == 1 else x.reshape(-1, *x.shape[-2:])[0] if x.size else np.zeros((0, 0))
     cut = CORNER if allowance.elements > 0 else 1
     rows = matrix if whole else matrix[:cut, : 2 * cut]
+    picture = None if whole or gallery is None else gallery.add(x)
     return {
         "shape": list(x.shape),
         "rows": [[number(item, 6) for item in row] for row in rows],
         "whole": whole,
+        **({} if picture is None else {"picture": picture}),
         **summary(x),
     }
 
