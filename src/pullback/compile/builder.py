@@ -35,6 +35,8 @@ class Lowering:
         self.source: Equation | None = None
         self.chosen_from: dict[Array, tuple[Access, dict[str, Any]]] = {}
         """For an array of choices within windows: from what, and with which windows, they were made."""
+        self.counted: set[tuple[Access, int]] = set()
+        """Positions that have been checked to lie in 0, …, n − 1, with n."""
 
     def array(
         self, shape: Shape, dtype: Any, role: str = "temporary", data: Any = None, order: Sequence[int] = ()

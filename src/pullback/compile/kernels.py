@@ -18,6 +18,7 @@ from .emit.function import Module
 from .emit.loops import emit_nest
 from .emit.moving import emit_move
 from .emit.philox import emit_dropout_mask, emit_random_uniform
+from .emit.pick import emit_pick
 from .emit.pooling import (
     emit_average_pool,
     emit_average_pool_back,
@@ -172,12 +173,13 @@ class Workshop:
         instruction = group.instructions[0]
         assert isinstance(instruction, Check)
         positions = instruction.positions
-        key = ("check", positions.dtype, positions.shape, positions.strides, instruction.bound)
+        settings = (positions.dtype, positions.shape, positions.strides, instruction.bound, instruction.negative)
+        key = ("check", *settings)
         places = [Place(positions.array, positions.offset)]
         known = self.made.get(key)
         if known is None:
             name = f"check.{len(self.made)}"
-            emit_check(self.module, name, positions.dtype, positions.shape, positions.strides, instruction.bound)
+            emit_check(self.module, name, *settings)
             known = self.made[key] = Kernel(name, group, places, [], 1, 0, 0)
         return replace(known, group=group, places=places)
 
@@ -228,6 +230,7 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "random_uniform": emit_random_uniform,
     "dropout_mask": emit_dropout_mask,
     "move": emit_move,
+    "pick": emit_pick,
 }
 """What writes the kernel of each kind of `Special`, and returns its units of work."""
 

@@ -160,15 +160,20 @@ class RowMove(Instruction):
 
 @dataclass(eq=False)
 class Check(Instruction):
-    """Positions that have to lie in 0, …, bound − 1. Where they do not, the plan stops before anything is changed."""
+    """Positions that have to lie in 0, …, bound − 1, or if they may be `negative` in −bound, …, bound − 1.
 
+    Where they do not, the plan stops before anything is changed.
+    """
+
+    negative: bool = field(default=False, kw_only=True)
     positions: Access
     bound: int
 
     def same_as_one_of(self, others: Sequence[Check]) -> bool:
-        """Whether another check looks at the same elements with the same bound."""
+        """Whether another check looks at the same elements with the same bounds."""
         mine = self._elements()
-        return any(mine == other._elements() and self.bound == other.bound for other in others)
+        bounds = self.bound, self.negative
+        return any(mine == other._elements() and bounds == (other.bound, other.negative) for other in others)
 
     def _elements(self) -> Any:
         x = self.positions

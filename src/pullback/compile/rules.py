@@ -13,14 +13,15 @@ import numpy as np
 
 from ..core.spec import Spec, result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
-from .access import Access, Immediate, Iota, viewed
+from .access import Access, Immediate, viewed
 from .builder import Lowering, followed_order
 from .checks import CHECKS, can_check
 from .choices import CHOICES, can_choose
 from .convolutions import CONVOLUTIONS
 from .draws import DRAWS, is_drawn
+from .picking import PICKS, can_pick
 from .pools import POOLS
-from .program import Call, Check, Product, RowMove
+from .program import Call, Check, Product
 
 __all__ = ["CONDITIONS", "RULES", "Rule", "call", "point"]
 
@@ -133,84 +134,11 @@ def checked(bound: str) -> Rule:
     def rule(lowering: Lowering, equation: Equation) -> bool:
         positions = lowering.access(equation.inputs[0])
         lowering.add(Check(equation, positions, equation.static[bound]))
+        lowering.counted.add((positions, equation.static[bound]))
         lowering.define(equation.outputs[0], positions)
         return True
 
     return rule
-
-
-def gather(lowering: Lowering, equation: Equation) -> bool:
-    table = lowering.access(equation.inputs[0])
-    positions = _counted(lowering, equation.inputs[1], table.shape[0])
-    (symbol,) = equation.outputs
-    positions, table = _tight(lowering, positions), _tight(lowering, table)
-    lowering.add(Check(equation, positions, table.shape[0]))
-    lowering.add(RowMove(equation, table, positions, lowering.new(symbol), scatter=False))
-    return True
-
-
-def scatter_add(lowering: Lowering, equation: Equation) -> bool:
-    rows = lowering.access(equation.inputs[0])
-    (symbol,) = equation.outputs
-    positions = _counted(lowering, equation.inputs[1], symbol.shape[0])
-    rows, positions = _tight(lowering, rows), _tight(lowering, positions)
-    lowering.add(Check(equation, positions, symbol.shape[0]))
-    lowering.add(RowMove(equation, lowering.new(symbol), positions, rows, scatter=True))
-    return True
-
-
-def _counted(lowering: Lowering, positions: Any, n: int) -> Access:
-    """Return positions; of those that are known, a negative one is counted from the front.
-
-    Others that are negative stop the plan, and the graph runs eagerly: they cannot be told from wrong ones there.
-    """
-    if not isinstance(positions, Symbol):
-        positions = np.where(np.less(positions, 0), np.add(positions, n, dtype=np.int64), positions)
-    return lowering.access(positions)
-
-
-def _tight(lowering: Lowering, x: Access) -> Access:
-    """Return the same numbers without gaps, copied if need be."""
-    if x.contiguous:
-        return x
-    tight = lowering.array(x.shape, x.dtype).whole()
-    lowering.copy(x, tight)
-    return tight
-
-
-def one_hot(lowering: Lowering, equation: Equation) -> bool:
-    (symbol,) = equation.outputs
-    x = lowering.access(equation.inputs[0])
-    lowering.add(Check(equation, x, equation.static["num_classes"]))
-    labels = Access(x.array, x.offset, (*x.shape, 1), (*x.strides, 0))
-    index = Iota(len(x.shape), x.dtype)
-    hot = lowering.point("equal", symbol.shape, np.bool_, labels, index, common=x.dtype)
-    lowering.point("copy", symbol.shape, symbol.dtype, hot, common=symbol.dtype, out=lowering.new(symbol))
-    return True
-
-
-def take_along(lowering: Lowering, equation: Equation) -> bool:
-    """One element chosen in each row: the sum of the row where its number is the chosen one, and 0 elsewhere."""
-    x, indices = lowering.access(equation.inputs[0]), lowering.access(equation.inputs[1])
-    (symbol,) = equation.outputs
-    axis = equation.static["axis"] + len(x.shape)
-    lowering.add(Check(equation, indices, x.shape[axis]))
-    hot = lowering.point("equal", x.shape, np.bool_, indices, Iota(axis, indices.dtype), common=indices.dtype)
-    chosen = lowering.point("where", x.shape, x.dtype, hot, x, Immediate(0, x.dtype), common=x.dtype)
-    lowering.fold("add", chosen, x.shape, (axis,), x.dtype, lowering.new(symbol))
-    return True
-
-
-def put_along(lowering: Lowering, equation: Equation) -> bool:
-    g, indices = lowering.access(equation.inputs[0]), lowering.access(equation.inputs[1])
-    (symbol,) = equation.outputs
-    axis = equation.static["axis"] + len(symbol.shape)
-    lowering.add(Check(equation, indices, symbol.shape[axis]))
-    hot = lowering.point("equal", symbol.shape, np.bool_, indices, Iota(axis, indices.dtype), common=indices.dtype)
-    zero = Immediate(0, symbol.dtype)
-    out = lowering.new(symbol)
-    lowering.point("where", symbol.shape, symbol.dtype, hot, g, zero, common=symbol.dtype, out=out)
-    return True
 
 
 def stack(lowering: Lowering, equation: Equation) -> bool:
@@ -272,6 +200,7 @@ RULES: dict[Any, Rule] = {
     **DRAWS,
     **CHECKS,
     **CHOICES,
+    **PICKS,
     "view": view,
     "convert": convert,
     "sum": folding("add"),
@@ -281,29 +210,12 @@ RULES: dict[Any, Rule] = {
     "matmul": matmul,
     "class_check": checked("classes"),
     "row_check": checked("count"),
-    "gather": gather,
-    "scatter_add": scatter_add,
-    "one_hot": one_hot,
-    "take_along": take_along,
-    "put_along": put_along,
     "stack": stack,
     "concat": concat,
     "embed": embed,
     "slice_set": slice_set,
 }
 """What each name in a `lower` facet stands for; the scalar operations of elementwise mappings are emitted."""
-
-
-def _by_rows(equation: Equation) -> bool:
-    return equation.static["axes"] == (0,) and spec_of(equation.inputs[1]).dtype.kind in "iu"
-
-
-def _one_each(equation: Equation) -> bool:
-    indices = spec_of(equation.inputs[1])
-    axis = equation.static["axis"]
-    other = spec_of(equation.inputs[0]) if "shape" not in equation.static else equation.outputs[0].spec
-    around = [i for i in range(-len(indices.shape), 0) if i != axis]
-    return indices.shape[axis] == 1 and all(indices.shape[i] == other.shape[i] for i in around)
 
 
 def _same_dtypes(equation: Equation) -> bool:
@@ -323,10 +235,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(DRAWS, is_drawn),
     **dict.fromkeys(CHECKS, can_check),
     **dict.fromkeys(CHOICES, can_choose),
+    **dict.fromkeys(PICKS, can_pick),
     "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
-    "gather": _by_rows,
-    "scatter_add": _by_rows,
-    "take_along": _one_each,
-    "put_along": _one_each,
 }
 """What a rule needs besides dtypes that have machine types."""

@@ -23,7 +23,7 @@ from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, dtype_of, ndim_of, shape_of
 from .arithmetic import multiply
 from .shape import _permute_dims, _reshape
-from .slicing import NO_OPERATOR, STEPWISE
+from .slicing import NO_OPERATOR
 
 __all__: list[str] = []
 
@@ -293,7 +293,7 @@ _last_written = irregular(
     arguments=("indices",),
     formula=r"\operatorname{{last}}({indices})",
     words="which of the writes to {indices} is the last one there",
-    lower=STEPWISE,
+    lower="last_written",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
@@ -316,7 +316,7 @@ _scatter_set = jointly_linear(
     formula=r"{x}[{indices} \leftarrow {values}]",
     words="{x} with its elements at {indices} replaced by {values}",
     kink="where a position is written more than once the last value stays, and it alone gets the gradient",
-    lower=STEPWISE,
+    lower="scatter_set",
     onnx="ScatterND",
     samples=fixed(
         lambda rng: [

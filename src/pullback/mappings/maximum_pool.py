@@ -236,7 +236,7 @@ _window_positions = irregular(
     arguments=("choice",),
     formula=r"\operatorname{{position}}({choice})",
     words="where the elements of the windows that {choice} names lie in the flattened input",
-    lower=STEPWISE,
+    lower="window_positions",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [Sample((_choices(rng, shape, static),), _size(shape, static)) for shape, static in _WINDOWS]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .function import Function, Module
+from .pick import counted
 from .types import I64, PTR, Operand, constant, type_of
 
 __all__ = ["Rows", "emit_gather", "emit_scatter_add", "scatter_units"]
@@ -81,7 +82,7 @@ def _add_up(f: Function, module: Module, rows: Rows, table: Operand, source: Ope
 def _position(f: Function, rows: Rows, index: Operand) -> Operand:
     scalar = type_of(rows.positions)
     found = f.load(scalar, f.at(f.argument("positions"), index, scalar))
-    return f.convert(found, "i64", signed=rows.positions.kind == "i")
+    return counted(f, found, rows.positions, rows.table)
 
 
 def _pieces(
