@@ -18,6 +18,7 @@ from ..core.value import Value
 from ..transforms.graph import Graph
 from ..transforms.reverse import TAPE, Tape, keep_values
 from ..transforms.trace import Traced
+from .entrance import MISSED, STEADY, entrance
 from .lowering import lowered
 from .plan import made
 from .report import Report, reported
@@ -44,9 +45,16 @@ class Compiled(Traced):
         self.last: Runner | None = None
         self._too_large: set[int] = set()
         self._attached = False
+        self._enter: Callable[[tuple[Any, ...]], Any] | None = None
+        """The short way into the plan that ran last."""
         self._doubted: set[int] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        enter = self._enter
+        if enter is not None and not kwargs:
+            found = enter(args)
+            if found is not MISSED:
+                return found
         quick = None if kwargs else _quick(args)
         if quick is not None:
             key, arrays = quick
@@ -63,6 +71,7 @@ class Compiled(Traced):
         """
         self._doubted = {id(graph) for graphs in self.graphs.values() for graph in graphs}
         self.runners.clear()
+        self._enter = None
 
     def doubts(self, graph: Graph, again: Callable[[], Graph]) -> bool:
         if id(graph) not in self._doubted:
@@ -155,7 +164,8 @@ class Compiled(Traced):
         if top.recording and runner.graph.carries_gradient:
             self._say_attached()
             return runner.graph.run(arguments)
-        self.last = runner
+        if runner is not self.last:
+            self.last, self._enter = runner, None
         with runner.lock:
             if runner.running:  # an evaluation inside the plan calls the function that is running
                 return runner.graph.run(arguments)
@@ -169,9 +179,15 @@ class Compiled(Traced):
         try:
             if self.verify:
                 return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))
-            return runner.run(arrays, ready)
+            result = runner.run(arrays, ready)
         except Stopped:
             return runner.graph.run(arguments)
+        if runner.gate is None:
+            self._enter = None
+        if self._enter is None and runner.steady >= STEADY and runner is self.last:
+            runner.steady = 0
+            self._enter = entrance(runner)
+        return result
 
 
 def _quick(args: Any) -> tuple[Any, list[Any]] | None:

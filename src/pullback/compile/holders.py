@@ -7,15 +7,19 @@ of references tells; whoever holds the array keeps it as it is, and the cell get
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core.cell import Cell
-from .access import Array
+from .access import Array, natural_strides
 from .memory import LINE
 
-__all__ = ["HELD_BY_CELL", "HELD_BY_PLAN", "aligned_empty", "fits", "fitting", "owned"]
+__all__ = ["HELD_BY_CELL", "HELD_BY_PLAN", "aligned_empty", "fits", "fitting", "maker", "owned"]
+
+SMALL = 4096
+"""Bytes up to which an array may begin anywhere."""
 
 
 def aligned_empty(array: Array) -> Any:
@@ -26,6 +30,14 @@ def aligned_empty(array: Array) -> Any:
     flat = block[start : start + array.nbytes].view(array.dtype)
     # as_strided puts an object of its own between: views that others take then count as references to this array.
     return np.lib.stride_tricks.as_strided(flat, array.shape, [s * itemsize for s in array.strides])
+
+
+def maker(array: Array) -> Callable[[], Any]:
+    """Return what makes memory for an array again and again; only large arrays need to start at a line."""
+    if array.nbytes > SMALL or array.strides != natural_strides(array.shape):
+        return lambda: aligned_empty(array)
+    shape, dtype, empty = array.shape, array.dtype, np.empty
+    return lambda: empty(shape, dtype)
 
 
 def fits(x: Any, array: Array) -> bool:

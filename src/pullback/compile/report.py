@@ -69,6 +69,8 @@ class Report:
 def reported(runner: Runner, seconds: float) -> Report:
     """Return the report of a plan that has run: each kernel is run by itself, on copies of everything."""
     plan = runner.plan
+    if runner.gated is not None:
+        runner.forget_gated()
     times = _measured(runner)
     kernels = tuple(
         _kernel_report(number, kernel, times[number]) for number, kernel in enumerate(plan.kernels)

@@ -6,6 +6,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -13,12 +14,12 @@ import numpy as np
 
 from ..core import tree
 from ..core.cell import Cell
-from ..core.value import Face
+from ..core.value import Face, Value
 from ..threads import cores
 from ..transforms.graph import Graph, is_array, signature
 from ..transforms.reverse import TAPE
 from .access import Access, Array
-from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, owned
+from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, maker, owned
 from .memory import LINE
 from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan, Segment
 from .program import Call
@@ -47,7 +48,9 @@ class Runner:
         entries = 1 + max([WORKSPACE, *plan.slots.values()])
         self.table = np.zeros(entries, np.uint64)
         self.arena = block(plan.arena)
-        self.threads = 0
+        self.asked = 0
+        """The number of threads that this was made ready for; a plan that cannot be shared takes one of them."""
+        self.threads = 1
         self.lock = threading.RLock()
         self.running = False
         self.sharing = Sharing()
@@ -62,8 +65,18 @@ class Runner:
         self.written: list[tuple[Cell, Any, Any]] = []
         self.swapped: list[tuple[Cell, Any, Any]] = []
         self.holdings = plan.holdings
+        self.fresh: list[tuple[Cell, Callable[[], Any], int]] = []
+        """Cells that hold the results' new arrays, what makes one, and its entry in the table."""
         self.outputs = [self._output(x) for x in plan.program.outputs]
         self.steps = self._steps()
+        self.seconds = inf
+        """How long the quickest run on one thread took."""
+        self.steady = 0
+        """How many runs in a row have found everything as the one before left it."""
+        self.gate: Any = None
+        """The gate by which calls may enter without asking for anything here."""
+        self.gated: Any = None
+        """The arguments of a call that came through the gate, whose arrays the table alone knows."""
         self.known_inputs: list[Any] = [None] * len(self.inputs)
         self.single = tree.unflatten(graph.structure, self.outputs) is self.outputs[0] if self.outputs else False
         self.bind()
@@ -80,7 +93,7 @@ class Runner:
     # -------------------------------------------------------------------------------------------- binding
 
     def _set(self, slot: int, array: Any) -> Any:
-        self.table[slot] = array.ctypes.data
+        self.table[slot] = array.__array_interface__["data"][0]
         return array
 
     def bind(self) -> None:
@@ -124,7 +137,7 @@ class Runner:
         for cell, array, _ in self.written:
             if count(array) != (HELD_BY_CELL if cell.value is array else HELD_BY_PLAN):
                 return False
-        return not self.swapped and self.threads == cores()
+        return not self.swapped and self.asked == cores()
 
     def valid(self) -> bool:
         """Whether the cells are still of the kind for which the plan was made."""
@@ -144,7 +157,7 @@ class Runner:
 
     def _prepare(self) -> None:
         """See to it that what will be written over is nobody else's, and that the table is up to date."""
-        if self.threads != cores():
+        if self.asked != cores():
             self._use(cores())
         count = sys.getrefcount
         for at, (cell, array, holding) in enumerate(self.read_only):
@@ -175,35 +188,59 @@ class Runner:
 
         `ready` says that `ready()` has just been true.
         """
+        self.steady = self.steady + 1 if ready else 0
         if not ready:
+            self.gate = None
             self._prepare()
+        if self.gated is not None:
+            self.forget_gated()
         known = self.known_inputs
         for at, x in enumerate(arguments):
             if x is not known[at]:
                 self._take(at, x)
-        if self.threads == 1:
-            for step in self.steps:
-                step()
-        else:
-            self._run_measured()
+        for place, new, slot in self.fresh:
+            place.value = None  # what the caller has dropped is free before its successor is taken
+            place.value = self._set(slot, new())
+        self.execute()
         for cell, array, _ in self.written:
             cell.value = array
         if self.swapped:
             self._swap()
+        return self.results()
+
+    def execute(self) -> None:
+        """Run the code on what the table says, measuring how long it takes."""
+        shared = self.threads > 1 and self.sharing.choose()
+        start = perf_counter()
+        ran_shared = [step() for step in (self.shared_steps if shared else self.steps)]
+        seconds = perf_counter() - start
+        if not shared:
+            self.seconds = min(self.seconds, seconds)
+        if self.threads > 1 and (not shared or all(ran_shared)):
+            self.sharing.took(shared, seconds)
+
+    def results(self) -> Any:
+        """Return what the function returns, after a run."""
         for cell, value in self.constants:
             cell.value = value
         results = [give() for give in self.outputs]
         return results[0] if self.single else tree.unflatten(self.graph.structure, results)
 
-    def _run_measured(self) -> None:
-        shared = self.sharing.choose()
-        start = perf_counter()
-        ran_shared = [step() for step in (self.shared_steps if shared else self.steps)]
-        if not shared or all(ran_shared):
-            self.sharing.took(shared, perf_counter() - start)
+    def lose_arguments(self) -> None:
+        """Note that nothing is known any more of what the table says of arguments."""
+        self.gated = None
+        self.known_inputs = [None] * len(self.inputs)
+
+    def forget_gated(self) -> None:
+        """Take the arguments of the last call through the gate, so that they are known as those of other calls are."""
+        arrays = [x._payload if isinstance(x, Value) else x for x in self.gated]
+        self.gated = None
+        for at, x in enumerate(arrays):
+            self._take(at, x)
 
     def _use(self, threads: int) -> None:
         """Make ready for so many threads."""
+        self.asked = threads
         if not any(s.shareable for s in self.plan.segments):
             threads = 1
         self.threads = threads
@@ -332,16 +369,12 @@ class Runner:
             return lambda: x
         array, slot = x.array, self.plan.slots[x.array]
         if not array.shape:
-            place = self._set(slot, aligned_empty(array))
-            return lambda: Face.new(TAPE, place[()], None)
-
-        def give() -> Any:
-            found = memory[0]
-            memory[0] = self._set(slot, aligned_empty(array))
-            return Face.new(TAPE, found, None)
-
-        memory = [self._set(slot, aligned_empty(array))]
-        return give
+            number = self._set(slot, aligned_empty(array))
+            return lambda: Face.new(TAPE, number[()], None)
+        place, new = Cell(None), maker(array)
+        place.value = self._set(slot, new())
+        self.fresh.append((place, new, slot))
+        return lambda: Face.new(TAPE, place.value, None)
 
 
 def block(size: int) -> Any:

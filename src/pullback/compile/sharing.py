@@ -45,6 +45,13 @@ class Sharing:
             self.trying = TRIED
         return self.chosen != (self.trying > 0)
 
+    def settled(self) -> bool:
+        """Whether the next run is one thread's for certain, and need not be measured; it counts as a run then."""
+        if self.chosen or self.trying or self.until <= TRIED:
+            return False
+        self.until -= 1
+        return True
+
     def took(self, shared: bool, seconds: float) -> None:
         """Note how long a run took."""
         self.times[shared].append(seconds)
