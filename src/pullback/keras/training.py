@@ -14,6 +14,7 @@ from ..core.errors import PullbackError, ShapeError
 from ..data import ContainerDataset, DataLoader
 from ..train import NonFiniteError, Trainer
 from ..train.modes import evaluating
+from ..train.native_pass import NativePass
 from ..transforms import no_grad
 from .callbacks import Bridge, Callback, History, TerminateOnNaN
 from .objective import Objective
@@ -210,8 +211,10 @@ class Trainable:
         bridge = Bridge(self, list(callbacks or ()), {"steps": count, "verbose": verbose})
         begin = time.perf_counter()
         bridge.tell("on_predict_begin")
+        forward = NativePass(self, "auto", "prediction")  # type: ignore[arg-type]  # a module can be called
         with evaluating(self), no_grad():
-            parts = [tree.map(np.asarray, self(batch)) for batch in batches]  # type: ignore[operator]
+            forward.begin(self)
+            parts = [tree.map(np.asarray, forward(batch)) for batch in batches]
         bridge.tell("on_predict_end")
         if not parts:
             raise ValueError("predict: x has no sample")

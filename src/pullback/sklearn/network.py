@@ -22,6 +22,7 @@ from ..core.spec import ndim_of
 from ..core.value import Value
 from ..data import ContainerDataset, DataLoader
 from ..train import EarlyStopping, History, Trainer
+from ..train.native_pass import NativePass
 from ..train.network import build_network
 from ..transforms import no_grad
 
@@ -171,8 +172,10 @@ class NetworkEstimator(BaseEstimator):
         check_is_fitted(self, "coefs_")
         x = validate_data(self, x, reset=False, dtype=self._description["dtype"])
         network = self.network_
+        forward = NativePass(network, "auto", "prediction")
         with no_grad():
-            parts = [np.asarray(network(x[i : i + ROWS_AT_A_TIME])) for i in range(0, len(x), ROWS_AT_A_TIME)]
+            forward.begin(network)
+            parts = [np.asarray(forward(x[i : i + ROWS_AT_A_TIME])) for i in range(0, len(x), ROWS_AT_A_TIME)]
         return np.concatenate(parts)
 
     def _optimizer(self) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from ..core import tree
 from ..core.errors import EscapedValueError, TraceError, UnsupportedError
 from .step import Step
 
-__all__ = ["AFTER", "NativeStep", "step_of"]
+__all__ = ["AFTER", "NativeStep", "has_hooks", "step_of"]
 
 AFTER = 100
 """How many steps run eagerly before the step is compiled: few are done before the compiler would be."""
@@ -102,8 +102,7 @@ class NativeStep(Step):
 
     def begin_epoch(self) -> None:
         """Record the step again with the next batch: Python's own variables may have changed what it does."""
-        modules = self.model.modules() if hasattr(self.model, "modules") else ()
-        self.hooked = any(m.has_hooks for m in modules)
+        self.hooked = has_hooks(self.model)
         for compiled in (self._gradients, self._clip, self._update):
             compiled.record_again()
 
@@ -111,6 +110,11 @@ class NativeStep(Step):
         self.refused = True
         reason = str(error).splitlines()[0]
         warnings.warn(f"the training goes on without native code: {reason}", stacklevel=6)
+
+
+def has_hooks(model: Any) -> bool:
+    """Whether somebody wants to see the numbers between the modules."""
+    return any(m.has_hooks for m in model.modules()) if hasattr(model, "modules") else False
 
 
 def _cut_off(value: Any) -> Any:

@@ -38,6 +38,11 @@ class Step:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.clip_norm, self.clip_value = clip_norm, clip_value
 
+    @property
+    def native(self) -> bool:
+        """Whether the present step runs as native code."""
+        return False
+
     def __call__(self, inputs: Sequence[Any], target: Any) -> tuple[Any, Any]:
         """Make a step with this batch; return the loss and the outputs of before it."""
         self.optimizer.zero_grad()

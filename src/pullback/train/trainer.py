@@ -24,6 +24,7 @@ from .history import History
 from .interrupt import Interruptible
 from .metrics import MeanLoss, Metric, named_metric, results
 from .modes import evaluating, keeping_modes
+from .native_pass import NativePass
 from .native_step import step_of
 from .progress import progress_callback
 from .resume import find, restore
@@ -44,9 +45,10 @@ class Trainer:
     integer targets and nothing beside the loss for others. ``callbacks``: `Callback` objects.
     ``progress``: "auto" shows a bar in a terminal and prints a line per epoch elsewhere; "bar", "lines", or
     None for silence. ``compile``: "auto" runs the steps of a training natively from the hundredth on (see
-    `pullback.compile`), True from the first; False, or where modules have hooks, eagerly. A model that cannot be
-    recorded trains eagerly, with a warning that says why. What Python's own variables decide in the model or the loss
-    is looked at once an epoch.
+    `pullback.compile`), and its validations from then on too; `evaluate` and `predict` from the hundredth batch of
+    their data on. True: from the first; False, or where modules have hooks, eagerly. A model that cannot be
+    recorded runs eagerly, with a warning that says why. What Python's own variables decide in the model or the loss
+    is looked at once an epoch, and once an evaluation.
 
     ``history`` has the records of the latest `fit`; ``state`` says where a running one is.
 
@@ -83,6 +85,8 @@ class Trainer:
         self.state = TrainerState(epochs=0)
         self.batches: Iterable[Any] = ()
         self._threshold = 0.0 if isinstance(loss, BCEWithLogitsLoss) else 0.5
+        self._forward = NativePass(self._loss_and_outputs, compile, "evaluation")
+        self._predicted = NativePass(lambda *inputs: self.model(*inputs), compile, "prediction")
         self._metrics = None if metrics == "auto" else [named_metric(m, threshold=self._threshold) for m in metrics]
         shown = progress_callback(progress)
         if shown is not None:
@@ -177,9 +181,10 @@ class Trainer:
         loader = as_loader(data, batch_size=batch_size, shuffle=False)
         outputs = []
         with evaluating(self.model), no_grad():
+            self._predicted.begin(self.model)
             for batch in loader:
                 inputs = [batch] if not isinstance(batch, (tuple, list)) else batch[: max(1, len(batch) - 1)]
-                outputs.append(tree.map(np.asarray, self.model(*inputs)))
+                outputs.append(tree.map(np.asarray, self._predicted(*inputs)))
         return tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
     def stop(self) -> None:
@@ -327,14 +332,17 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------- measuring
 
-    def _measure(self, loader: Iterable[Any]) -> dict[str, float]:
-        """The figures on a data set."""
+    def _loss_and_outputs(self, *batch: Any) -> tuple[Any, Any]:
+        return Step(self.model, self.loss, self.optimizer).forward(batch[:-1], batch[-1])
+
+    def _measure(self, loader: Iterable[Any], after: float | None = None) -> dict[str, float]:
+        """The figures on a data set, of which the first ``after`` batches run eagerly."""
         metrics: list[Metric] = []
-        step = Step(self.model, self.loss, self.optimizer)
         with evaluating(self.model), no_grad():
+            self._forward.begin(self.model, after)
             for batch in loader:
                 inputs, target = inputs_and_target(batch)
-                loss, outputs = step.forward(inputs, target)
+                loss, outputs = self._forward(*inputs, target)
                 value = float(loss)
                 if not np.isfinite(value) and (reason := explain_data(loader, inputs, target)):
                     raise NonFiniteError(f"the loss is {value} in an evaluation: {reason}")
@@ -349,8 +357,10 @@ class Trainer:
         found: dict[str, float] = {}
         if self._plan.validation:
             self._tell("on_validation_begin")
+        # As the steps, by their number: a training that was interrupted goes on to the same bits.
+        after = 0 if self._plan.step.native else float("inf")
         for name, loader in self._plan.validation.items():
-            found |= {f"{name}_{figure}": value for figure, value in self._measure(loader).items()}
+            found |= {f"{name}_{figure}": value for figure, value in self._measure(loader, after).items()}
         if found:
             self._tell("on_validation", found)
         return found
