@@ -29,6 +29,7 @@ from .emit.pooling import (
 )
 from .emit.product import Batch, Product, emit_batched_product, emit_product
 from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
+from .emit.running import emit_running
 from .emit.types import DOUBLE, FLOAT
 from .epilogue import epilogue_of
 from .fuse import Group
@@ -231,6 +232,7 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "dropout_mask": emit_dropout_mask,
     "move": emit_move,
     "pick": emit_pick,
+    "running": emit_running,
 }
 """What writes the kernel of each kind of `Special`, and returns its units of work."""
 

@@ -5,13 +5,12 @@ The scalar operations of elementwise mappings are emitted by their own names and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.spec import Spec, result_dtype, spec_of
+from ..core.spec import result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, viewed
 from .builder import Lowering, followed_order
@@ -19,9 +18,11 @@ from .checks import CHECKS, can_check
 from .choices import CHOICES, can_choose
 from .convolutions import CONVOLUTIONS
 from .draws import DRAWS, is_drawn
+from .folding import FOLDS, can_fold
+from .multiplying import PRODUCTS
 from .picking import PICKS, can_pick
 from .pools import POOLS
-from .program import Call, Check, Product
+from .program import Call, Check
 
 __all__ = ["CONDITIONS", "RULES", "Rule", "call", "point"]
 
@@ -66,70 +67,6 @@ def convert(lowering: Lowering, equation: Equation) -> bool:
     return True
 
 
-def folding(operation: str) -> Rule:
-    def rule(lowering: Lowering, equation: Equation) -> bool:
-        (symbol,) = equation.outputs
-        x = lowering.access(equation.inputs[0])
-        axis: tuple[int, ...] = equation.static["axis"]
-        _folded(lowering, operation, x, axis, symbol)
-        return True
-
-    return rule
-
-
-def _folded(lowering: Lowering, operation: str, x: Access, axis: tuple[int, ...], symbol: Symbol) -> None:
-    if not axis:
-        lowering.point("copy", symbol.shape, symbol.dtype, x, common=symbol.dtype, out=lowering.new(symbol))
-        return
-    out = lowering.new(symbol)
-    kept = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
-    strides = iter(out.strides if len(out.shape) != len(x.shape) else ())
-    if len(out.shape) == len(x.shape):
-        wide = out
-    else:
-        wide = Access(out.array, 0, kept, tuple(0 if i in axis else next(strides) for i in range(len(kept))))
-    lowering.fold(operation, x, x.shape, axis, symbol.dtype, wide)
-
-
-def mean(lowering: Lowering, equation: Equation) -> bool:
-    (symbol,) = equation.outputs
-    x = lowering.access(equation.inputs[0])
-    axis: tuple[int, ...] = equation.static["axis"]
-    count = math.prod(x.shape[a] for a in axis)
-    total = Symbol(-1, Spec(symbol.shape, symbol.dtype))
-    _folded(lowering, "add", x, axis, total)
-    number = Immediate(float(count), symbol.dtype)
-    lowering.point("divide", symbol.shape, symbol.dtype, lowering.accesses.pop(-1), number, out=lowering.new(symbol))
-    return True
-
-
-def matmul(lowering: Lowering, equation: Equation) -> bool:
-    a, b = (lowering.access(x) for x in equation.inputs)
-    (symbol,) = equation.outputs
-    out = lowering.new(symbol)
-    lead = out.shape[:-2]
-    if 1 not in b.strides[-2:] and min(b.shape[-2:]) > 1:
-        tight = lowering.array(b.shape, b.dtype).whole()
-        lowering.copy(b, tight)
-        b = tight
-    if len(a.shape) > 2 and len(b.shape) == 2:
-        flat = _rows(a)
-        if flat is not None:  # many matrices times one: one product with all their rows
-            rows = Access(out.array, 0, (math.prod(out.shape[:-1]), out.shape[-1]), (out.shape[-1], 1))
-            lowering.add(Product(equation, flat, b, rows))
-            return True
-    a = a.spread((*lead, *a.shape[-2:]))
-    b = b.spread((*lead, *b.shape[-2:]))
-    lowering.add(Product(equation, a, b, out))
-    return True
-
-
-def _rows(a: Access) -> Access | None:
-    """Return an access with all but the last axis folded into one, where the strides allow it."""
-    found = viewed(a, lambda x: x.reshape(-1, x.shape[-1]), {})
-    return found[0] if found else None
-
-
 def checked(bound: str) -> Rule:
     def rule(lowering: Lowering, equation: Equation) -> bool:
         positions = lowering.access(equation.inputs[0])
@@ -139,6 +76,12 @@ def checked(bound: str) -> Rule:
         return True
 
     return rule
+
+
+def together(lowering: Lowering, equation: Equation) -> bool:
+    for symbol, x in zip(equation.outputs, equation.inputs, strict=True):
+        lowering.define(symbol, lowering.access(x))
+    return True
 
 
 def stack(lowering: Lowering, equation: Equation) -> bool:
@@ -200,16 +143,14 @@ RULES: dict[Any, Rule] = {
     **DRAWS,
     **CHECKS,
     **CHOICES,
+    **FOLDS,
     **PICKS,
+    **PRODUCTS,
     "view": view,
     "convert": convert,
-    "sum": folding("add"),
-    "max": folding("max"),
-    "min": folding("min"),
-    "mean": mean,
-    "matmul": matmul,
     "class_check": checked("classes"),
     "row_check": checked("count"),
+    "together": together,
     "stack": stack,
     "concat": concat,
     "embed": embed,
@@ -228,14 +169,13 @@ def _floating(x: Any) -> bool:
 
 
 CONDITIONS: dict[str, Callable[[Equation], bool]] = {
-    "matmul": _same_dtypes,
     **dict.fromkeys(CONVOLUTIONS, _same_dtypes),
     **dict.fromkeys(["max_pool", "max_choice", "avg_pool", "avg_pool_back"], lambda e: _floating(e.inputs[0])),
     "window_place": lambda e: _floating(e.inputs[0]),
     **dict.fromkeys(DRAWS, is_drawn),
     **dict.fromkeys(CHECKS, can_check),
     **dict.fromkeys(CHOICES, can_choose),
+    **dict.fromkeys(FOLDS, can_fold),
     **dict.fromkeys(PICKS, can_pick),
-    "mean": lambda equation: spec_of(equation.inputs[0]).dtype.kind == "f",
 }
 """What a rule needs besides dtypes that have machine types."""

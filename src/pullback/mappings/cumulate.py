@@ -16,7 +16,7 @@ from .dtype import astype
 from .join import _concat, pad
 from .reduce import Axis, folds, normal_axes
 from .shape import _permute_dims, _reshape
-from .slicing import FULL, NO_OPERATOR, STEPWISE, _slice
+from .slicing import FULL, NO_OPERATOR, _slice
 
 __all__ = ["cumulative_prod", "cumulative_sum", "prod"]
 
@@ -53,7 +53,7 @@ _prod = composite(
     batch=lambda batched, xs, *, axis, keepdims: _prod(xs[0], axis=tuple(a + 1 for a in axis), keepdims=keepdims),
     formula=r"\prod {x}",
     words="the product of {x}",
-    lower=STEPWISE,
+    lower="prod",
     onnx="ReduceProd",
     samples=fixed(
         lambda rng: [
@@ -96,7 +96,7 @@ _cumulative_sum = linear(
     formula=r"\sum_{{j \le i}} {x}_j",
     words="the running sum of {x}",
     flops=lambda x, **static: x.size,
-    lower=STEPWISE,
+    lower="cumulative_sum",
     onnx="CumSum",
     samples=fixed(
         lambda rng: [
@@ -130,7 +130,7 @@ _cumulative_prod = composite(
     batch=lambda batched, xs, *, axis: _cumulative_prod(xs[0], axis=axis + 1),
     formula=r"\prod_{{j \le i}} {x}_j",
     words="the running product of {x}",
-    lower=STEPWISE,
+    lower="cumulative_prod",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [

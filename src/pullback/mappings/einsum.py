@@ -21,7 +21,6 @@ from ..core.spec import Shape, Spec, ndim_of, operand, result_dtype, shape_of
 from .diagonals import _diagonal
 from .reduce import _sum
 from .shape import _permute_dims, _reshape
-from .slicing import STEPWISE
 
 __all__ = ["einsum"]
 
@@ -89,7 +88,7 @@ _contract = bilinear(
     formula=r"\sum {a} {b}",
     words="the products of {a} and {b}, summed over the axes that the result lacks",
     flops=lambda a, b, *, in_a, in_b, out: 2 * math.prod(_length_of_names(a, b, in_a, in_b).values()),
-    lower=STEPWISE,
+    lower="contract",
     onnx="Einsum",
     samples=fixed(
         lambda rng: [

@@ -169,7 +169,7 @@ _norm = reduction(
     words="the Euclidean length of {x}",
     kink="at 0 we choose 0, as PyTorch does",
     flops=lambda x, **static: 2 * x.size,
-    lower=STEPWISE,
+    lower="norm",
     onnx="ReduceL2",
     samples=fixed(lambda rng: [*folds(rng), Sample((rng.normal(size=(0, 3)),), {"axis": (1,), "keepdims": False})]),
 )

@@ -6,7 +6,7 @@ from ..core.families import irregular
 from ..core.mapping import NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec
-from .slicing import NO_OPERATOR, STEPWISE, repeated
+from .slicing import NO_OPERATOR, repeated
 
 __all__: list[str] = []
 
@@ -24,7 +24,7 @@ _together = irregular(
     flops=lambda *specs: 0,
     formula="{arrays}",
     words="{arrays}, taken together",
-    lower=STEPWISE,
+    lower="together",
     onnx=NO_OPERATOR,
     samples=fixed(lambda rng: [Sample((rng.normal(size=(2, 3)), rng.normal(size=4))), Sample((rng.normal(size=()),))]),
 )

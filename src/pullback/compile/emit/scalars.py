@@ -62,6 +62,7 @@ def _limited(f: Function, dtype: Dtype, x: Operand, min_val: float, max_val: flo
 
 _SAME: dict[str, Callable[..., Operand]] = {
     "copy": lambda f, dtype, x: x,
+    "imag": lambda f, dtype, x: f.constant(x, 0),
     "add": lambda f, dtype, a, b: f.binary("or", a, b) if dtype.kind == "b" else f.add(a, b),
     "subtract": lambda f, dtype, a, b: f.sub(a, b),
     "multiply": lambda f, dtype, a, b: f.binary("and", a, b) if dtype.kind == "b" else f.mul(a, b),
