@@ -85,7 +85,8 @@ def test_where_none_is_carried_the_page_says_why_and_how_to_get_it(opened):
     page.click("#unfold-all")
     page.locator(f"#pb-b{last}").press("Enter")
     count = sum(map(len, data["receipts"].values()))
-    expect(full(page)).to_contain_text(f"carries {count} receipts and, to stay small, not this one")
+    full(page).locator("summary").click()
+    expect(full(page)).to_contain_text(f"carries {count} of the whole way back and, to stay small, not this one")
     expect(full(page)).to_contain_text("pb.explain(loss, …)")
     expect(full(page)).to_contain_text("--serve")
     assert panel(page).locator("details.as-text pre").text_content()
@@ -200,6 +201,9 @@ def test_a_large_program_that_is_served_has_receipts_too(opened, serve):
     page = opened(address)
     page.locator(".box.group", has_text="21 inputs").press("Enter")  # of many chunks the leaves are one box
     box(page, "x").first.press("Enter")
+    expect(panel(page).locator(".sum")).to_contain_text("the engine's gradient to the last bit ✓")  # nobody was asked
+    assert not any(url.endswith("/receipt") for url in opened.requests)
+    full(page).locator("summary").click()  # it takes its time, so only now
     expect(full(page).locator("pre")).to_contain_text("∂loss/∂x = ")
     expect(full(page).locator("pre")).to_contain_text("✓")
 

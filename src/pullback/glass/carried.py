@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any
 
@@ -10,15 +9,15 @@ import numpy as np
 
 from ..core.errors import GradientError
 from ..core.value import Face
-from ..transforms.node import Leaf, Node, Part
+from ..transforms.node import Part
 from ..transforms.reverse import TAPE
 from .diagram import Box, Diagram
 from .explanation import Explanation
-from .history import History, owner
+from .history import History
 from .labels import DETAILED
 from .receipt import Receipt
 
-__all__ = ["WIDTH", "Receipts", "kept"]
+__all__ = ["WIDTH", "Receipts"]
 
 MOST_RECEIPTS = 400
 MOST_STEPS = 3000
@@ -32,31 +31,11 @@ WIDTH = 50
 Element = tuple[int, ...]
 
 
-def kept(link: Any) -> Any:
-    """Return the same graph in nodes of its own, which stay what they are when the program releases its graph."""
-    if link.__class__ is Leaf:
-        return link
-    copies: dict[int, Any] = {}
-
-    def same(other: Any) -> Any:
-        if other is None or other.__class__ is Leaf:
-            return other
-        node = copies[owner(other).serial]
-        return Part(node, other.index) if other.__class__ is Part else node
-
-    for node in History(link).nodes.values():
-        copied: Node = copy.copy(node)
-        copied.links = tuple(map(same, node.links))
-        copies[node.serial] = copied
-    return same(link)
-
-
 class Receipts:
-    """Writes the receipts of the gradients in a drawing, whose root is what `link` stands for."""
+    """Writes the receipts of the gradients in a drawing."""
 
-    def __init__(self, diagram: Diagram, link: Any, lang: str) -> None:
-        self.diagram, self.lang = diagram, lang
-        self.history = History(link)
+    def __init__(self, diagram: Diagram, history: History, lang: str) -> None:
+        self.diagram, self.lang, self.history = diagram, lang, history
         links: dict[int, Any] = {**self.history.nodes, **self.history.leaves}
         self.values: dict[int, tuple[Any, ...]] = {}
         """By the number of the box, its outputs as tensors of the graph."""

@@ -52,6 +52,11 @@ class Box:
     named: bool = True
     """Whether the program has a name for a leaf or constant."""
 
+    @property
+    def parts(self) -> int:
+        """How many results it has."""
+        return len(self.value) if self.value.__class__ is tuple else 1
+
 
 @dataclass
 class Group:

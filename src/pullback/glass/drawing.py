@@ -11,9 +11,13 @@ from ..core.errors import GradientError
 from .carried import Receipts
 from .diagram import Diagram
 from .dot import to_dot
+from .local import LocalReceipt
+from .local_accounts import Accounts
+from .local_writing import carried_locals, local_receipt
 from .mermaid import to_mermaid
 from .payload import payload
 from .receipt import Receipt
+from .recorded import Record
 
 __all__ = ["Drawing"]
 
@@ -25,12 +29,16 @@ class Drawing:
     shows itself.
     """
 
-    def __init__(self, diagram: Diagram, direction: str, lang: str, link: Any = None) -> None:
+    def __init__(
+        self, diagram: Diagram, direction: str, lang: str, record: Record | None = None, explained: bool = False
+    ) -> None:
         self.diagram = diagram
         self.direction = direction
         self.lang = lang
-        self._link = link
-        """The end of the graph in nodes of its own, where receipts can be written; None where they cannot."""
+        self._record = record
+        """The graph in nodes of its own, with its gradients; None where there are none."""
+        self._explained = explained and record is not None
+        """Whether the gradients are those of one number, so that full receipts can be written."""
         self._written: Receipts | None = None
 
     def mermaid(self) -> str:
@@ -72,10 +80,26 @@ class Drawing:
     def to_dict(self, *, receipts: bool = True) -> dict[str, Any]:
         """Return everything the page shows as plain JSON data; without `receipts`, none that it carries along."""
         data = payload(self.diagram, self.direction, self.lang)
-        data["explained"] = self._link is not None
-        if receipts and self._link is not None:
+        data["explained"] = self._explained
+        if self._record is not None:
+            data["local"] = carried_locals(Accounts(self.diagram, self._record, self.lang))
+        if receipts and self._explained:
             data["receipts"] = self._receipts().carried()
         return data
+
+    def local(self, box: int, *, part: int = 0) -> LocalReceipt:
+        """Return the local receipt of a box, by its number in `to_dict()["boxes"]`: what a click in the page shows.
+
+        It is the account from the mappings that read the value; of an array that of the element of the largest
+        gradient. `part` chooses among several results. Raises KeyError for a box, or a result of it, that there is
+        not, and GradientError for a drawing without gradients.
+        """
+        if self._record is None:
+            raise GradientError("local: this drawing has no gradients, so there is nothing to explain")
+        if not 0 <= box < len(self.diagram.boxes) or not 0 <= part < self.diagram.boxes[box].parts:
+            raise KeyError(box)
+        accounts = Accounts(self.diagram, self._record, self.lang)
+        return local_receipt(accounts, accounts.of(box, part))
 
     def receipt(self, box: int, index: tuple[int, ...] | None = None, *, part: int = 0) -> Receipt:
         """Return the receipt of the gradient that a box shows, by its number in `to_dict()["boxes"]`.
@@ -84,13 +108,14 @@ class Drawing:
         results. Raises KeyError for a box that there is not, IndexError for an element, GradientError for what gets
         no gradient, and for a drawing without gradients or one whose way back started from a gradient that was given.
         """
-        if self._link is None:
+        if not self._explained:
             raise GradientError("receipt: this drawing has no gradients of one number, so there is nothing to explain")
         return self._receipts().of(box, part, index)
 
     def _receipts(self) -> Receipts:
         if self._written is None:
-            self._written = Receipts(self.diagram, self._link, self.lang)
+            assert self._record is not None
+            self._written = Receipts(self.diagram, self._record.history, self.lang)
         return self._written
 
     def to_json(self) -> str:

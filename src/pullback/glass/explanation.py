@@ -23,7 +23,7 @@ from .selection import selected
 from .statement import pullback_formula, statement
 from .steps import StepWriter, summary_of
 from .undefined import why_undefined
-from .zero import why_zero
+from .zero import cancelled, why_zero
 
 __all__ = ["Explanation", "bare", "empty_receipt"]
 
@@ -177,8 +177,7 @@ class Explanation:
         if gradient == 0:
             return why_zero(scene.around, spot, scene.root, symbol, self.lang)
         if len(edges.shown) > 1 and abs(gradient) <= 4 * scene.eps * edges.magnitude:
-            words = language.text("receipt.reason.zero.cancelled", self.lang, name=symbol, mapping="", place="")
-            return Reason("cancelled", words, missing=False)
+            return cancelled(symbol, self.lang)
         return None
 
     def _update(self, optimizer: Any, index: Element, g: Any) -> Any:

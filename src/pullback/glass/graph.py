@@ -12,11 +12,10 @@ from ..core.spec import shape_of, spec_of
 from ..core.value import Value
 from ..transforms.reverse import TAPE, keep_values
 from ..transforms.trace import Graph
-from .carried import kept
 from .diagram import Box, Diagram
 from .drawing import Drawing
 from .fold import fold, open_at_first
-from .history import owner
+from .history import History, owner
 from .language import language, text
 from .names import caller
 from .recorded import recorded_boxes
@@ -79,10 +78,12 @@ def graph(
     link = _link(subject)
     seed = _seed(subject, gradient, direction)
     wanted = None if wrt is None else {link.serial for link in _links(wrt)}
-    boxes, root = recorded_boxes(link, seed, wanted, given, frame)
+    history = History(link)
+    if seed is not None:
+        history = history.kept()  # receipts are written when they are asked for, the program may go on until then
+    boxes, root, record = recorded_boxes(history, seed, wanted, given, frame)
     diagram = _diagram(boxes, root, depth, seed is not None, lang)
-    explained = seed is not None and gradient is None
-    return Drawing(diagram, direction, lang, kept(link) if explained else None)
+    return Drawing(diagram, direction, lang, None if seed is None else record, explained=gradient is None)
 
 
 def _link(subject: Any) -> Any:

@@ -51,28 +51,51 @@ class History:
     """
 
     def __init__(self, root: Any) -> None:
-        self.root = root
         nodes: dict[int, Node] = {}
-        self.leaves: dict[int, Leaf] = {}
+        leaves: dict[int, Leaf] = {}
         waiting = [owner(root)]
         while waiting:
             item = waiting.pop()
             serial = item.serial
-            if serial in nodes or serial in self.leaves:
+            if serial in nodes or serial in leaves:
                 continue
             if item.__class__ is Leaf:
-                self.leaves[serial] = item
+                leaves[serial] = item
                 continue
             _restore(item)
             nodes[serial] = item
             waiting.extend(owner(link) for link in item.links if link is not None)
-        self.nodes: dict[int, Node] = dict(sorted(nodes.items()))
+        self._computed: dict[int, Any] = {}
+        self._set(root, dict(sorted(nodes.items())), leaves)
+
+    def _set(self, root: Any, nodes: dict[int, Node], leaves: dict[int, Leaf]) -> None:
+        self.root, self.nodes, self.leaves = root, nodes, leaves
         self.readers: dict[int, list[tuple[Node, int]]] = {}
-        for node in self.nodes.values():
+        for node in nodes.values():
             for position, link in enumerate(node.links):
                 if link is not None:
-                    self.readers.setdefault(owner(link).serial, []).append((node, position))
-        self._computed: dict[int, Any] = {}
+                    self.readers.setdefault(link.serial, []).append((node, position))
+
+    def kept(self) -> History:
+        """Return the same graph in nodes of its own, which stay what they are when the program releases its graph."""
+        copies: dict[int, Any] = dict(self.leaves)
+
+        def same(link: Any) -> Any:
+            if link.__class__ is not Part:
+                return None if link is None else copies[link.serial]
+            part = Part(copies[link.serial], link.index)
+            part.grad = link.grad
+            return part
+
+        for node in self.nodes.values():  # in their order: what a node is made of comes before it
+            copied = copies[node.serial] = Node.__new__(Node)
+            for name in Node.__slots__:
+                setattr(copied, name, getattr(node, name))
+            copied.links = tuple(map(same, node.links))
+        other = History.__new__(History)
+        other._computed = dict(self._computed)
+        other._set(same(self.root), {serial: copies[serial] for serial in self.nodes}, self.leaves)
+        return other
 
     def __contains__(self, serial: int) -> bool:
         return serial in self.nodes or serial in self.leaves

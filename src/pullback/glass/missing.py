@@ -15,16 +15,13 @@ from .history import History, numbers_at, owner
 from .receipt import Origin, Reason
 from .typed import is_typed
 
-__all__ = ["not_computed_yet", "why_missing"]
+__all__ = ["not_computed_yet", "why_constant", "why_missing"]
 
 
 def why_missing(history: History | None, loss: Value, wrt: Value, name: str, lang: str) -> Reason | None:
     """Return why no gradient of `loss` can reach `wrt`; None where a path is there."""
-    if spec_of(wrt).dtype.kind != "f":
-        return _reason("integer", lang, name, dtype=spec_of(wrt).dtype.name)
-    if wrt._link is None:
-        cut = cut_of(numbers_at(wrt._payload))
-        return _of_cut(cut, lang, name, itself=True) if cut is not None else _reason("constant", lang, name)
+    if wrt._link is None or spec_of(wrt).dtype.kind != "f":
+        return why_constant(numbers_at(wrt._payload), spec_of(wrt).dtype, name, lang)
     if history is not None and owner(wrt._link).serial in history:
         return None
     cut = _nearest_cut(history, loss, owner(wrt._link).serial)
@@ -39,6 +36,14 @@ def why_missing(history: History | None, loss: Value, wrt: Value, name: str, lan
             "  right:  pb.explain(lambda: loss_fn(model(x), y), w)"
         )
     return _reason("not on any path", lang, name)
+
+
+def why_constant(array: Any, dtype: Any, name: str, lang: str) -> Reason:
+    """Return why a value that is not linked to anything gets no gradient."""
+    if dtype.kind != "f":
+        return _reason("integer", lang, name, dtype=dtype.name)
+    cut = cut_of(array)
+    return _of_cut(cut, lang, name, itself=True) if cut is not None else _reason("constant", lang, name)
 
 
 def not_computed_yet(name: str, lang: str) -> Reason:

@@ -39,7 +39,7 @@ def report_text(report: Report, lang: str | None = None) -> str:
     for k in report.kernels:
         share = f"{100 * k.milliseconds / total:.0f} %" if total else ""
         rate = f"{k.operations / k.milliseconds / 1e6:.0f}" if k.milliseconds > 0 and k.operations else ""
-        names = _short(" → ".join(k.mappings))
+        names = _short((f"×{k.times:,} " if k.times > 1 else "") + " → ".join(k.mappings))
         kind = text("plan.native" if k.native else "plan.evaluated", lang)
         way = "←" if k.backward else " "
         where = f"{k.module}  {', '.join(k.lines)}".strip()

@@ -6,11 +6,13 @@ Formulas are trees (`glass.formula`), numbers are Python floats, everything else
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from .formula.tree import Formula
+from .layer_view import LayerAccount, LayerView
+from .plain import plain
+from .quantity import Origin, Quantity, Summary
 
 __all__ = [
     "ArrayAccount",
@@ -53,47 +55,6 @@ REASONS = (
 """Why a gradient is zero, missing, or NaN or infinite: the whole list."""
 
 Element = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The line of the user's program that something was made in."""
-
-    file: str
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """An array in a few numbers; `norm` is the square root of the sum of squares."""
-
-    low: float
-    high: float
-    mean: float
-    norm: float
-    zeros: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A value that takes part: a leaf, a constant, or the output of a mapping, and one element of it.
-
-    `name` is the program's own name for it where there is one; `symbol` is the name with the element.
-    `serial` is that of the node or leaf, None for a constant. `value` is the element `index`.
-    """
-
-    name: str
-    symbol: str
-    kind: str
-    """"leaf", "computed" or "constant"."""
-    serial: int | None
-    shape: tuple[int, ...]
-    dtype: str
-    index: Element
-    value: float | None
-    summary: Summary | None
 
 
 @dataclass(frozen=True)
@@ -295,56 +256,6 @@ class Update:
 
 
 @dataclass(frozen=True)
-class LayerAccount:
-    """One layer in the textbook's terms, z = W x + b, a = f(z), δ = ∂L/∂z: of one sample, or the mean of the batch."""
-
-    name: str
-    origin: Origin
-    x: Any
-    """What goes in."""
-    z: Any
-    a: Any
-    activation: str
-    """Words for f; "" where there is none, and a is z."""
-    slope: Any
-    """f′(z) for a chosen sample; None for the mean, of which δ is not the product."""
-    carried: Any
-    """∂L/∂a: what comes back from behind."""
-    delta: Any
-    """∂L/∂z."""
-    statement: str
-    """How δ comes about, such as δ1 = (W2ᵀ δ2) ⊙ f′(z1)."""
-    weight: Quantity
-    weight_gradient: Any
-    """∂L/∂W: for a chosen sample its own part, δ times x; for the mean that of the whole batch, as the engine says."""
-    bias: Quantity | None
-    bias_gradient: Any
-
-
-@dataclass(frozen=True)
-class LayerView:
-    """The layers of a network, first to last."""
-
-    sample: int | None
-    """The chosen sample; None for the mean over the batch."""
-    batch: int
-    loss: float
-    layers: tuple[LayerAccount, ...]
-    lang: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON data."""
-        return _plain(self, False)  # type: ignore[no-any-return]
-
-    def __str__(self) -> str:
-        from .layers_text import render
-
-        return render(self)
-
-    __repr__ = __str__
-
-
-@dataclass(frozen=True)
 class Receipt:
     """The full account of one gradient; made by `pullback.explain`.
 
@@ -386,7 +297,7 @@ class Receipt:
         Numbers that JSON does not know are the texts "nan", "inf" and "-inf". With `mathml`, each formula
         "name" has a neighbour "name_mathml".
         """
-        return _plain(self, mathml)  # type: ignore[no-any-return]
+        return plain(self, mathml)  # type: ignore[no-any-return]
 
     def text(self, lang: str | None = None, *, width: int = 100, all_steps: bool = False) -> str:
         """Return the account as text for a terminal; `all_steps` unfolds what is folded."""
@@ -403,27 +314,3 @@ class Receipt:
         import html
 
         return f"<pre>{html.escape(self.text())}</pre>"
-
-
-def _plain(x: Any, mathml: bool) -> Any:
-    if isinstance(x, Formula):
-        from .formula import to_unicode
-
-        return to_unicode(x)
-    if x is None or isinstance(x, bool | int | str):
-        return x
-    if isinstance(x, float):
-        return x if math.isfinite(x) else str(x)
-    if isinstance(x, tuple | list):
-        return [_plain(item, mathml) for item in x]
-    if hasattr(x, "tolist"):
-        return _plain(x.tolist(), mathml)
-    data: dict[str, Any] = {}
-    for field in fields(x):
-        part = getattr(x, field.name)
-        data[field.name] = _plain(part, mathml)
-        if mathml and isinstance(part, Formula):
-            from .formula import to_mathml
-
-            data[f"{field.name}_mathml"] = to_mathml(part)
-    return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -17,27 +18,34 @@ from .diagram import Box, Input
 from .history import History, numbers_at, origin_of, owner, part_of
 from .names import Names
 from .receipt import Origin
-from .uses import products
+from .uses import sent_back
 
-__all__ = ["argument_name", "recorded_boxes"]
+__all__ = ["Record", "argument_name", "recorded_boxes"]
 
 _NUMBERED = re.compile(r"c\d+")
 """What `Names` calls constants that the program has no name for."""
 
 
+@dataclass(frozen=True)
+class Record:
+    """What a drawing was made from: the graph, the gradients in it (None without), and what its values are called."""
+
+    history: History
+    gradients: Cotangents | None
+    names: Names
+    places: dict[int, int]
+    """By the serial of a leaf or node, the number of its box."""
+
+
 def recorded_boxes(
-    root: Any,
-    seed: Any,
-    wanted: set[int] | None,
-    given: dict[str, Any],
-    frame: FrameType | None,
-) -> tuple[list[Box], int]:
-    """Return the boxes of everything below the link `root`, and the number of the root's box.
+    history: History, seed: Any, wanted: set[int] | None, given: dict[str, Any], frame: FrameType | None
+) -> tuple[list[Box], int, Record]:
+    """Return the boxes of everything in a history, the number of the root's box, and what they were made from.
 
     `seed` is the gradient that the way back starts from; None when no gradients are wanted. `wanted` are the
     serials of the leaves or nodes whose paths are to be drawn; None draws all.
     """
-    history = History(root)
+    root = history.root
     nodes = list(history.nodes.values()) if wanted is None else history.on_paths(wanted)
     history.complete(nodes)
     names = Names(history, given, frame)
@@ -80,12 +88,13 @@ def recorded_boxes(
             constants[id(x)] = add(kind="constant", symbol=symbol, spec=_spec(x), value=_plain(x), named=named)
         return constants[id(x)]
 
+    record = Record(history, gradients, names, places)
     if root.__class__ is Leaf:
-        return boxes, of_leaf(root, history.value(root))
+        return boxes, of_leaf(root, history.value(root)), record
     for node in nodes:
         xs = history.inputs(node)
         y = history.output(node)
-        sent = [None] * len(xs) if gradients is None else products(history, gradients, node)
+        sent = [None] * len(xs) if gradients is None else sent_back(history, gradients, node)
         inputs = []
         for i, (link, x) in enumerate(zip(node.links, xs, strict=True)):
             source, part = None, 0
@@ -121,7 +130,7 @@ def recorded_boxes(
             origin=origin(node),
             scope=node.scope,
         )
-    return boxes, places[owner(root).serial]
+    return boxes, places[owner(root).serial], record
 
 
 def argument_name(mapping: Mapping, position: int, count: int) -> str:

@@ -11,7 +11,7 @@ from .cotangents import Cotangents
 from .history import History, Place, owner, part_of
 from .slopes import pulled
 
-__all__ = ["products", "sent_back", "sum_of_uses"]
+__all__ = ["sent_back", "sum_of_uses"]
 
 
 def sent_back(history: History, cotangents: Cotangents, node: Node) -> list[Any]:
@@ -23,21 +23,6 @@ def sent_back(history: History, cotangents: Cotangents, node: Node) -> list[Any]
     if g is None or (g.__class__ is tuple and all(part is None for part in g)):
         return [None] * len(node.links)
     return pulled(node.mapping, node.static, history.inputs(node), y, g, node.links)
-
-
-def products(history: History, cotangents: Cotangents, node: Node) -> list[Any]:
-    """Return the same without running the rule again where every input is read by this node alone.
-
-    What is sent to such an input is the whole of its gradient.
-    """
-    alone = all(
-        link is None
-        or (len(history.readers[link.serial]) == 1 and not part_of(link) and link.serial not in cotangents.replaced)
-        for link in node.links
-    )
-    if alone:
-        return [None if link is None else cotangents.of_link(link) for link in node.links]
-    return sent_back(history, cotangents, node)
 
 
 def sum_of_uses(history: History, cotangents: Cotangents, place: Place) -> Any:

@@ -20,7 +20,7 @@ from .receipt import Reason
 from .slopes import broadcast_element, parts, pushed, readers_of_element, unit
 from .symbols import Word, number, written
 
-__all__ = ["why_zero"]
+__all__ = ["cancelled", "why_zero"]
 
 Element = tuple[int, ...]
 MOST_SPOTS, MOST_ROWS = 400, 64
@@ -38,9 +38,12 @@ class Cause:
     detail: str = ""
 
 
-def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str) -> Reason:
-    """Return why the gradient of an element is zero. Rows that would carry something say more than closed ones."""
-    search = _Search(around, root)
+def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str, *, far: bool = True) -> Reason:
+    """Return why the gradient of an element is zero. Rows that would carry something say more than closed ones.
+
+    Not `far`: only the mappings that read the element are asked.
+    """
+    search = _Search(around, root, MOST_SPOTS if far else 1)
     local, downstream = search.causes(start)
     found = downstream or local
     if not found:
@@ -67,11 +70,17 @@ def why_zero(around: Surroundings, start: Spot, root: Spot, name: str, lang: str
     )
 
 
+def cancelled(name: str, lang: str) -> Reason:
+    """Return the reason of a gradient that is the difference of larger contributions."""
+    words = language.text("receipt.reason.zero.cancelled", lang, name=name, mapping="", place="")
+    return Reason("cancelled", words, missing=False)
+
+
 class _Search:
-    def __init__(self, around: Surroundings, root: Spot) -> None:
+    def __init__(self, around: Surroundings, root: Spot, budget: int) -> None:
         self.around = around
         self.root = root
-        self.budget = MOST_SPOTS
+        self.budget = budget
         self._met: dict[Cause, tuple[int, Element, int, Element]] = {}
         """Of each cause where it was met first: position and element of the input, part and element of the output."""
 

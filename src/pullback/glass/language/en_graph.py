@@ -76,9 +76,6 @@ STRINGS: dict[str, str] = {
     "page.forward": "Forward",
     "page.arrives": "The gradient that arrives",
     "page.backward": "Back to the inputs",
-    "page.seed": "the way back starts here, with 1 or what was given",
-    "page.via": "from {title}",
-    "page.sum": "the sum,",
     "page.noGradient": "constant: none is computed",
     "page.nothingArrives": "nothing arrives here",
     "page.nothingBack": "nothing goes back from here",
@@ -100,23 +97,51 @@ STRINGS: dict[str, str] = {
     "page.asText": "As text",
     "page.copy": "Copy",
     "page.copied": "Copied",
-    "page.fullReceipt": "The full receipt of the gradient of {symbol}",
+    "page.fullReceipt": "The whole way back from the loss to {symbol}",
     "page.element": "element",
     "page.show": "Show",
     "page.noElement": "{text} is no element of an array of {shape}",
     "page.notCarried_constant": "A constant: no gradient is computed for it, so there is no receipt.",
     "page.notCarried_none": "This was drawn without gradients, so there is no receipt.",
     "page.notCarried_given": (
-        "The way back started from a gradient that was given. Receipts are of the gradients of one number: draw that."
+        "The way back started from a gradient that was given. An account of the whole way is of the gradients of one "
+        "number: draw that."
     ),
     "page.notCarried_some": (
-        "This page carries {count} receipts and, to stay small, not this one. In Python, pb.explain({loss}, …) writes "
-        "it; a page opened with pullback graph … --serve fetches it."
+        "The account above goes as far as the mappings that read the value. This page carries {count} of the whole way "
+        "back and, to stay small, not this one. In Python, pb.explain({loss}, …) writes it; a page opened with "
+        "pullback graph … --serve fetches it."
     ),
     "page.notCarried_large": (
-        "The graph has {count} mappings, too many for a page to carry receipts. In Python, pb.explain({loss}, …) "
-        "writes this one; a page opened with pullback graph … --serve fetches it."
+        "The account above goes as far as the mappings that read the value; its links lead on, box by box. The graph "
+        "has {count} mappings, too many for a page to carry an account of the whole way back. In Python, "
+        "pb.explain({loss}, …) writes it; a page opened with pullback graph … --serve fetches it."
     ),
+    # the page: what arrives, mapping by mapping; the terminal says the same
+    "page.local_missing": "{name}: there is no gradient",
+    "page.local_uses": "From the mappings that read {x}:",
+    "page.local_element": "Of the element {element}, whose gradient is the largest: {gradient}",
+    "page.local_reason": "Why: {code} – {words}",
+    "page.local_downstream": "That is at {symbol}.",
+    "page.local_part": "from",
+    "page.local_go": "to its receipt",
+    "page.local_hook": "a hook changed this gradient from {before} to {after}",
+    "page.local_check_agrees": "by finite differences of {mapping}: {numeric} ✓",
+    "page.local_check_rounding": "by finite differences of {mapping}: {numeric}, but for the rounding of {dtype} ✓",
+    "page.local_check_kink": "a kink lies within reach of finite differences of {mapping} ({numeric}): {kink}",
+    "page.local_check_differs": "finite differences of {mapping} disagree: {numeric} ✗",
+    "page.local_check_not_finite": "not checked by finite differences: something is not a finite number",
+    "page.local_check_refused": "not checked by finite differences: {mapping} takes no other numbers",
+    "page.local_check_too_large": (
+        "not measured here, so that large arrays do not make the page slow: pb.explain measures it"
+    ),
+    "page.local_sends": "the pullback of {mapping} sends {product}",
+    "page.local_terms_more": "and {count} products more",
+    "page.local_omitted": "and {count} mappings more that read it, together {total}",
+    "page.local_sum": "sum {total}, the engine's gradient to the last bit ✓",
+    "page.local_sum_rounded": "sum {total}, but for rounding the engine's gradient {gradient} ✓",
+    "page.local_sum_wrong": "sum {total}, but the engine's gradient is {gradient} ✗",
+    "page.local_root": "The way back starts here, with {gradient}.",
     # the page: stepping
     "page.atStart": "At the start: only leaves and constants have values.",
     "page.stepForward": "Step {step} of {total}, forward: {title} = {value}",

@@ -74,9 +74,6 @@ STRINGS: dict[str, str] = {
     "page.forward": "前向",
     "page.arrives": "到达的梯度",
     "page.backward": "传回各输入",
-    "page.seed": "反向从这里开始，起始为 1 或给定的梯度",
-    "page.via": "来自 {title}",
-    "page.sum": "总和，",
     "page.noGradient": "常数：不计算梯度",
     "page.nothingArrives": "没有梯度到达这里",
     "page.nothingBack": "没有梯度从这里传回",
@@ -98,21 +95,45 @@ STRINGS: dict[str, str] = {
     "page.asText": "文本形式",
     "page.copy": "复制",
     "page.copied": "已复制",
-    "page.fullReceipt": "{symbol} 的梯度的完整收据",
+    "page.fullReceipt": "从损失回到 {symbol} 的全程",
     "page.element": "元素",
     "page.show": "显示",
     "page.noElement": "{text} 不是 {shape} 数组的元素",
     "page.notCarried_constant": "常数：不计算它的梯度，因此没有收据。",
     "page.notCarried_none": "绘图时没有求梯度，因此没有收据。",
-    "page.notCarried_given": "反向从给定的梯度开始。收据只针对一个数的梯度：请绘制那个数。",
+    "page.notCarried_given": "反向从给定的梯度开始。全程的收据只针对一个数的梯度：请绘制那个数。",
     "page.notCarried_some": (
-        "为保持小巧，本页携带 {count} 份收据，其中没有这一份。在 Python 中用 pb.explain({loss}, …) 写出；"
-        "用 pullback graph … --serve 打开的页面会取来它。"
+        "上面的收据说到读取它的映射为止。为保持小巧，本页携带 {count} 份全程的收据，其中没有这一份。在 Python 中用 "
+        "pb.explain({loss}, …) 写出；用 pullback graph … --serve 打开的页面会取来它。"
     ),
     "page.notCarried_large": (
-        "这个图有 {count} 个映射，页面无法携带收据。在 Python 中用 pb.explain({loss}, …) 写出这一份；"
+        "上面的收据说到读取它的映射为止，沿着其中的链接可以逐个方框走下去。这个图有 {count} 个映射，"
+        "页面无法携带全程的收据。在 Python 中用 pb.explain({loss}, …) 写出；"
         "用 pullback graph … --serve 打开的页面会取来它。"
     ),
+    # 页面：逐个映射说明传来的梯度；终端说同样的话
+    "page.local_missing": "{name}：没有梯度",
+    "page.local_uses": "来自读取 {x} 的映射：",
+    "page.local_element": "梯度最大的元素 {element}：{gradient}",
+    "page.local_reason": "原因：{code}——{words}",
+    "page.local_downstream": "在 {symbol} 处。",
+    "page.local_part": "来自",
+    "page.local_go": "看它的收据",
+    "page.local_hook": "钩子把这个梯度从 {before} 改成了 {after}",
+    "page.local_check_agrees": "对 {mapping} 求有限差分：{numeric} ✓",
+    "page.local_check_rounding": "对 {mapping} 求有限差分：{numeric}，相差的只是 {dtype} 的舍入 ✓",
+    "page.local_check_kink": "{mapping} 的有限差分（{numeric}）够得到一个折点：{kink}",
+    "page.local_check_differs": "{mapping} 的有限差分与此不符：{numeric} ✗",
+    "page.local_check_not_finite": "没有用有限差分检验：有的数不是有限数",
+    "page.local_check_refused": "没有用有限差分检验：{mapping} 不接受别的数",
+    "page.local_check_too_large": "为了不让大数组拖慢页面，这里没有测量：pb.explain 会测量",
+    "page.local_sends": "{mapping} 的拉回传来 {product}",
+    "page.local_terms_more": "还有 {count} 个乘积",
+    "page.local_omitted": "还有 {count} 个映射读取它，合计 {total}",
+    "page.local_sum": "总和 {total}，与引擎的梯度一位不差 ✓",
+    "page.local_sum_rounded": "总和 {total}，除舍入外就是引擎的梯度 {gradient} ✓",
+    "page.local_sum_wrong": "总和 {total}，但引擎的梯度是 {gradient} ✗",
+    "page.local_root": "回程从这里开始，起点是 {gradient}。",
     # the page: stepping
     "page.atStart": "在开头：只有叶子和常数有值。",
     "page.stepForward": "第 {step} 步，共 {total} 步，前向：{title} = {value}",

@@ -1,5 +1,7 @@
 // The receipt of one gradient as the library writes it: asked of the engine behind the page, or carried along.
 
+const QUICK = 400;
+
 function fullReceipt(model, number, root, actions) {
   const { strings } = model.data, box = model.boxes[number];
   const carried = Object.entries((model.data.receipts || {})[number] || {});
@@ -41,7 +43,8 @@ function fullReceipt(model, number, root, actions) {
   if (asks) details.addEventListener("toggle", () => { if (details.open && !latest) ask(null); });
   else if (carried.length) show(carried[0][1], "");
   else show("", notCarried(model, box));
-  details.open = box.kind === "leaf" || (!asks && !carried.length && box.kind !== "constant");
+  // asked of the engine only when somebody opens it where that takes its time: of a long way back
+  details.open = asks ? box.kind === "leaf" && model.order.length <= QUICK : carried.length > 0 && box.kind === "leaf";
   return details;
 }
 

@@ -26,7 +26,8 @@ function receiptPanel(model, number, actions) {
   for (const [name, value, code] of made.facts)
     list.append(make("dt", {}, name), make("dd", {}, value, code ? make("code", {}, code) : null));
   root.append(list);
-  for (const section of made.sections) root.append(sectionOf(section, model, links, actions));
+  for (const section of made.sections)
+    root.append(section.local ? localSection(model, number, links, actions) : sectionOf(section, model, links, actions));
   if (box.contributions) root.append(links.note);
   if (actions.edit) root.append(editingNote(model, number, actions));
   root.append(buttonsOf(model, number, actions));

@@ -51,7 +51,7 @@ function account(model, number) {
     made.facts.push([strings.origin, `${origin.file}:${origin.line}`, origin.text]);
   }
   made.sections.push(forwardOf(model, box, working));
-  if (data.gradients) made.sections.push(arrivingAt(model, box, upstream));
+  if (data.gradients) made.sections.push({ name: strings.arrives, kind: "gradient", entries: [], local: localReceipts(model, number) });
   if (working && data.gradients) made.sections.push(backwardOf(model, box, working, upstream));
   if (working && working.kink) made.facts.push([strings.kink, working.kink]);
   return made;
@@ -74,26 +74,6 @@ function forwardOf(model, box, working) {
     mathml: numbers ? working.numbers_mathml : "", result: true,
   });
   return { name: strings.forward, kind: "value", entries };
-}
-
-function arrivingAt(model, box, upstream) {
-  const { data } = model, { strings } = data;
-  const entries = [];
-  if (box.number === data.root) entries.push({ name: strings.seed });
-  for (const reader of model.readers[box.number]) {
-    const to = model.boxes[reader.box], input = to.inputs[reader.at];
-    if (input.product === undefined) continue;
-    entries.push({ name: fill(strings.via, { title: to.title }), value: input.product, box: reader.box });
-  }
-  const name = box.number === data.root ? partial(data.loss, box.symbol) : upstream;
-  const missing = box.kind === "constant" ? strings.noGradient : strings.nothingArrives;
-  const whole = { name, value: box.gradient, role: "gradient", result: true };
-  if (box.gradient === null) entries.push({ name: missing });
-  else if (entries.length > 1) entries.push({ ...whole, name: strings.sum + " " + name });
-  else if (entries.length === 1 && box.number !== data.root)
-    entries[0] = { ...whole, box: entries[0].box, name: `${name}, ${entries[0].name}` }; // one path: it is all of it
-  else entries.push(whole);
-  return { name: strings.arrives, kind: "gradient", entries };
 }
 
 function backwardOf(model, box, working, upstream) {
@@ -125,6 +105,7 @@ function accountText(made, strings) {
   for (const [name, ...values] of made.facts) out.push(`${name}: ${values.join("  ")}`);
   for (const section of made.sections) {
     out.push("", section.name);
+    for (const local of section.local || []) out.push(...localText(local, strings), ...localArrays(local, strings));
     for (const entry of section.entries) {
       if (entry.before) out.push("  " + entry.before.text);
       if (entry.statement) out.push("  " + entry.statement);
