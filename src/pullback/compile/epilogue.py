@@ -11,7 +11,7 @@ from .emit.conversion import emit_conversion, register_kind
 from .emit.function import Function
 from .emit.scalars import emit_scalar
 from .emit.types import BOOL, PTR, Operand, Type, constant, type_of
-from .fuse import Group, rows_and_column
+from .group import Group, rows_and_column
 from .nest import Loaded, Nest, Number, Place, Result, Source, Step, build_steps
 from .program import Convolve, Product
 

@@ -32,7 +32,7 @@ from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
 from .emit.running import emit_running
 from .emit.types import DOUBLE, FLOAT
 from .epilogue import epilogue_of
-from .fuse import Group
+from .group import Group
 from .nest import analysed
 from .program import Call, Check, Convolve, RowMove, Special
 from .program import Product as ProductInstruction
@@ -63,6 +63,8 @@ class Kernel:
     units: int
     workspace: int
     flops: int
+    needs_result: bool = True
+    """Whether a product needs room for its result, even where what stands behind it stores all that is wanted."""
 
     @property
     def call(self) -> Call | None:
@@ -136,9 +138,9 @@ class Workshop:
                 if math.prod(lead) != 1
                 else emit_product(self.module, name, product, epilogue)
             )
-            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops)
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, made.needs_c)
             self.made[key] = known
-        return replace(known, group=group, places=places, extra=extra)
+        return _placed(known, group, places, extra, c.array in kept)
 
     def convolution(self, group: Group, instruction: Convolve, kept: set[Array]) -> Kernel:
         epilogue = epilogue_of(group, kept)
@@ -153,9 +155,9 @@ class Workshop:
             else:
                 emit = emit_convolution if instruction.part == "forward" else emit_convolution_input
                 made = emit(self.module, name, instruction.settings, epilogue)
-            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops)
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, made.needs_c)
             self.made[key] = known
-        return replace(known, group=group, places=places, extra=extra)
+        return _placed(known, group, places, extra, instruction.out.array in kept)
 
     def special(self, group: Group, kept: set[Array]) -> Kernel:
         instruction = group.instructions[0]
@@ -205,6 +207,13 @@ class Workshop:
 
     def evaluation(self, group: Group, kept: set[Array]) -> Kernel:
         return Kernel("", group, [], [], 1, 0, 0)
+
+
+def _placed(known: Kernel, group: Group, places: list[Place], extra: list[Place], stored: bool) -> Kernel:
+    """Return a product's kernel with its pointers; that of a result which is nowhere stored is not used."""
+    if not stored and not known.needs_result:
+        places = [places[1], *places[1:]]
+    return replace(known, group=group, places=places, extra=extra)
 
 
 def _oriented(instruction: ProductInstruction) -> tuple[Access, Access, Access]:

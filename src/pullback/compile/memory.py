@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .access import Array
-from .fuse import Group
+from .group import Group
+from .overwriting import overwrites
 
 __all__ = ["LINE", "lifetimes", "planned"]
 
@@ -36,11 +37,39 @@ def planned(groups: Sequence[Group], kept: set[Array]) -> tuple[dict[Array, int]
     sizes = {array: _rounded(array.nbytes) for array in alive}
     small = [array for array in alive if sizes[array] <= SMALL]
     large = [array for array in alive if sizes[array] > SMALL]
-    places, size = _apart(large, alive, sizes)
+    instead = _successors(groups, large, alive)
+    for array, before in instead.items():
+        alive[before] = alive[before][0], alive[array][1]
+    places, size = _apart([array for array in large if array not in instead], alive, sizes)
+    for array, before in instead.items():
+        places[array] = places[before]
     for array in small:  # sharing would save little, and there may be very many
         places[array] = size
         size += sizes[array]
     return places, size
+
+
+def _successors(
+    groups: Sequence[Group], arrays: Sequence[Array], alive: dict[Array, tuple[int, int]]
+) -> dict[Array, Array]:
+    """Return the arrays that are written over one that is read for the last time there, and which that is at first."""
+    born: dict[int, list[Array]] = {}
+    dying: dict[int, list[Array]] = {}
+    for array in arrays:
+        if not array.pieces and not array.layered:
+            born.setdefault(alive[array][0], []).append(array)
+            dying.setdefault(alive[array][1], []).append(array)
+    found: dict[Array, Array] = {}
+    for at in sorted(born):
+        free = [array for array in dying.get(at, ()) if alive[array][0] < at]
+        for array in born[at]:
+            for before in free:
+                same = before.dtype == array.dtype and before.nbytes == array.nbytes
+                if same and overwrites(groups[at], before, array):
+                    found[array] = found.get(before, before)
+                    free.remove(before)
+                    break
+    return found
 
 
 def _apart(

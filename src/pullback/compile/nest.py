@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .access import Access, Array, Immediate, Iota, Operand
-from .fuse import COSTLY, Group
+from .costs import COSTLY
+from .group import Group
 from .program import Fold, Point
 
 __all__ = [

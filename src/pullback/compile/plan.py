@@ -15,7 +15,8 @@ from .emit.machine import Code, Target, host, load
 from .emit.mode import flushing
 from .emit.sync import emit_barrier
 from .emit.types import I64, PTR, Operand, constant
-from .fuse import Group, grouped
+from .fuse import grouped
+from .group import Group
 from .hazards import Hazards
 from .kernels import Kernel, Workshop
 from .memory import LINE, planned
@@ -120,7 +121,7 @@ def _needed(program: Program, groups: Sequence[Group]) -> set[Array]:
             writers.setdefault(access.array, set()).add(at)
     for at, group in enumerate(groups):
         for access in group.reads:
-            if at not in writers.get(access.array, {at}):
+            if writers.get(access.array, {at}) != {at}:  # what is written in parts may be another group's part
                 needed.add(access.array)
         if group.kind not in ("nest", "product"):
             needed.update(access.array for access in (*group.reads, *group.writes))

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..core.cell import Cell
 from .access import Access, Array
-from .fuse import Group
-from .program import Convolve, Point, Product, Program
+from .group import Group
+from .overwriting import overwrites
+from .program import Program
 
 __all__ = ["Holding", "holdings"]
 
@@ -72,25 +73,4 @@ def _in_place(
         return True
     if len(writers) != 1 or max(readers) > writers[0]:
         return False
-    return _meet(groups[writers[0]], read, written)
-
-
-def _meet(group: Group, read: Array, written: Array) -> bool:
-    """Whether each element is read where it is overwritten, and nowhere else, within one group."""
-    outs = [i.out for i in group.instructions if isinstance(i, Point) and i.out.array is written]
-    if len(outs) != 1 or group.kind not in ("nest", "product"):
-        return False
-    if group.folded and any(outs[0].strides[a] for a in group.folded):
-        return False  # it may be read in one pass and written in another
-    for instruction in group.instructions:
-        for access in instruction.reads:
-            if access.array is read and (
-                isinstance(instruction, Product | Convolve)
-                or (access.offset, _moving(access)) != (outs[0].offset, _moving(outs[0]))
-            ):
-                return False
-    return True
-
-
-def _moving(x: Access) -> tuple[int, ...]:
-    return tuple(s for n, s in zip(x.shape, x.strides, strict=True) if n != 1)
+    return overwrites(groups[writers[0]], read, written)
