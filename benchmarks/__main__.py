@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
 
 import click
@@ -60,18 +63,38 @@ def main(only: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)  # a file or a pipe has no width of its own
-    settings = Settings(CONTENDERS, quick)
     names = ", ".join(f"{name} {version}" for name, version in table.versions(CONTENDERS).items())
     console.print(f"[dim]{table.processor()}, {os.cpu_count()} cores. {names}[/]\n", highlight=False)
     results: dict[str, tuple[ModuleType, list[Figure]]] = {}
-    for name in only or WORKLOADS:
-        with console.status(f"measuring: {name}"):
+    chosen = only or tuple(WORKLOADS)
+    with _progress() as tell:
+        for number, name in enumerate(chosen, 1):
+            place = f"{number} of {len(chosen)}, {name}"
+            tell(place)
+            settings = Settings(CONTENDERS, quick, lambda what, place=place: tell(f"{place}: {what}"))
             figures = WORKLOADS[name].figures(settings)
-        results[name] = WORKLOADS[name], figures
-        table.show(console, WORKLOADS[name], figures)
+            results[name] = WORKLOADS[name], figures
+            table.show(console, WORKLOADS[name], figures)
+    table.show_goals(console, results)
     if json_file is not None:
         json_file.write_text(json.dumps(table.as_json(results), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         console.print(f"Written to {json_file}", highlight=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What says where the measuring is, and for how long it has been going on: on the last line of a terminal, or in
+    lines of their own, beside the figures."""
+    begin, console = perf_counter(), Console(stderr=True)
+
+    def words(where: str) -> str:
+        return f"[dim]{(perf_counter() - begin) / 60:.1f} min, measuring {where}[/]"
+
+    if not console.is_terminal:
+        yield lambda where: console.print(words(where), highlight=False, soft_wrap=True)
+        return
+    with console.status("measuring") as status:
+        yield lambda where: status.update(words(where))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from .child import ChildFailed, run
-from .figures import Figure, Goal, Settings, figure, missing
+from .figures import FLOOR, QUICKEST, Figure, Goal, Settings, figure, missing
+from .floor import floor_of
 from .measure import Sample, interleaved
-from .trainers import COMPILED_TORCH, TRAINERS, absent, use_threads
+from .trainers import COMPILED_TORCH, ONLY, TRAINERS, absent, use_threads
 from .workloads import in_pullback
+from .workloads.operations import OPERATIONS
 from .workloads.problems import PROBLEMS
 
-TITLE = "Training steps W1 to W6 (benchmarks/workloads), compiled, float32"
+TITLE = "Training steps W1 to W6 (benchmarks/workloads), compiled, float32; floor: their products at the peak"
 COMPARED, BOUND = 20, 1e-3  # steps of which the losses are compared; float32 over so few of them stays far below
+FEWEST, PATIENCE = 5, 5.0  # steps that are compared of whoever needs more seconds than that for all
+SLOW = 0.2  # seconds of a step: whoever needs more takes part in every fifth round only
 BLOCK = 0.03  # seconds for which a contender runs before the next one has its turn
 PRODUCTS, ALONE = "its products alone", "pullback, one thread"
 THREADS = {"one thread": 1, "two threads": 2}
@@ -29,20 +33,21 @@ def title(workload: str, words: str) -> str:
     return f"{workload}, {words}"
 
 
-def _goals(workload: str, **times: float) -> list[Goal]:
-    return [Goal(title(workload, "one thread"), most, times=c) for c, most in times.items()]
+def _goals(workload: str, quickest: float, **times: float) -> list[Goal]:
+    """At most these shares of the quickest library's time and of others'."""
+    return [Goal(title(workload, "one thread"), most, c) for c, most in {QUICKEST: quickest, **times}.items()]
 
 
 GOALS = [
-    *_goals("W1", jax=1 / 1.8, torch=1 / 3),
+    *_goals("W1", 1 / 1.8, torch=1 / 3),
     Goal(title("W1", BESIDE), 1.25, times=PRODUCTS),
     Goal(title("W1", "two threads"), 1 / 1.5, times=ALONE),
-    *_goals("W2", jax=1 / 3, torch=1 / 6),
-    *_goals("W3", tensorflow=1 / 1.25, torch=1 / 1.7),
-    *_goals("W4", torch=1 / 1.3),
+    *_goals("W2", 1 / 3, torch=1 / 6),
+    *_goals("W3", 1 / 1.25, torch=1 / 1.7),
+    *_goals("W4", 1 / 1.3),
     Goal(title("W4", BESIDE), 1.3, times=PRODUCTS),
-    *_goals("W5", torch=1 / 1.4),
-    *_goals("W6", jax=1 / 2, micrograd=1 / 10_000),
+    *_goals("W5", 1 / 1.4),
+    *_goals("W6", 1 / 2, micrograd=1 / 10_000),
 ]
 
 
@@ -51,8 +56,10 @@ def figures(settings: Settings) -> list[Figure]:
     result = []
     for workload in ("W1", "W2") if settings.quick else PROBLEMS:
         for words, threads in THREADS.items():
+            settings.tell(title(workload, words))
             result += _figures(settings, workload, words, threads)
         if any(g.quantity == title(workload, BESIDE) for g in GOALS):
+            settings.tell(title(workload, BESIDE))
             rounds = 3 if settings.quick else 15
             samples = run("benchmarks.compiled:share", one_thread=True, workload=workload, rounds=rounds)
             for c, times in samples.items():
@@ -69,12 +76,13 @@ def _figures(settings: Settings, workload: str, words: str, threads: int) -> lis
     present = [c for c in wanted if absences[c] is None]
     done = _measured(workload, threads, present, 3 if settings.quick else 15) if present else {}
     result = []
-    for c in [*wanted, *(c for c in (ALONE,) if c in done.get("samples", {}))]:
+    for c in (*wanted, ALONE, FLOOR):
         if c in done.get("samples", {}):
-            result.append(figure(title(workload, words), c, "µs", done["samples"][c]["µs"], _note(done, c)))
+            note = _floor_note(workload, done) if c == FLOOR else _note(done, c)
+            result.append(figure(title(workload, words), c, "µs", done["samples"][c]["µs"], note))
         elif c in present:
             result.append(missing(title(workload, words), c, "µs", done["failed"][c]))
-        elif not (c == "micrograd" and workload != "W6"):
+        elif c in wanted and ONLY.get(c, workload) == workload:
             result.append(missing(title(workload, words), c, "µs", str(absences[c])))
     return result
 
@@ -97,7 +105,13 @@ def _measured(workload: str, threads: int, present: list[str], rounds: int) -> d
 def _note(done: dict[str, Any], contender: str) -> str:
     if contender == ALONE:
         return "one thread in the same round"
-    return f"loss within {done['apart'][contender]:.0e}, first step {done['first'][contender]:.2g} s"
+    first = done["first"][contender]
+    return f"loss within {done['apart'][contender]:.0e}, first step {f'{first:.2g} s' if first >= 0.01 else '< 0.01 s'}"
+
+
+def _floor_note(workload: str, done: dict[str, Any]) -> str:
+    operations, time = OPERATIONS[workload], np.median(done["samples"][FLOOR]["µs"])
+    return f"{operations / 1e6:,.4g} MFLOP in products at {operations / time / 1e3:,.0f} GFLOP/s"
 
 
 def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> dict[str, Any]:
@@ -112,7 +126,7 @@ def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> 
     runs: dict[str, Callable[[], Sample]] = {}
     if "pullback" in contenders and threads > 1:
         runs[ALONE] = _alone(in_pullback.step(problem), threads)
-    steps, apart, first, failed = {}, {}, {}, {}
+    steps, apart, first, failed, slow = {}, {}, {}, {}, []
     for c in contenders:  # pullback's come first, before the other libraries are loaded
         try:
             use_threads(c, threads)
@@ -120,42 +134,51 @@ def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> 
             begin, ends = perf_counter(), []
             losses = _losses(steps[c], ends)
             first[c] = ends[0] - begin
+            if ends[-1] - ends[-2] > SLOW:
+                slow.append(c)
         except Exception as failure:
             if c.startswith("pullback"):
                 raise
             failed[c] = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"[:90]
             steps.pop(c, None)
             continue
-        apart[c] = float(np.abs(losses - right).max() / abs(right[0]))
+        apart[c] = float(np.abs(losses - right[: len(losses)]).max() / abs(right[0]))
         if not apart[c] < BOUND:
             if not c.startswith("torch.compile"):
                 raise ArithmeticError(f"{c} computes other losses than pullback does eagerly: {apart[c]:.1e} apart")
             failed[c] = f"computes something else: losses {apart[c]:.0e} apart"
             del steps[c]
     runs |= {c: block(step, "processor" if threads == 1 else "wall") for c, step in steps.items()}
-    return {"samples": interleaved(runs, rounds), "apart": apart, "first": first, "failed": failed}
+    runs[FLOOR] = floor_of(OPERATIONS[workload], threads)
+    return {"samples": interleaved(runs, rounds, slow), "apart": apart, "first": first, "failed": failed}
 
 
 def _losses(step: Callable[[int], Any], ends: list[float] | None = None) -> Any:
-    losses = []
+    losses, begin = [], perf_counter()
     for i in range(COMPARED):
         losses.append(float(step(i)))
         if ends is not None:
             ends.append(perf_counter())
+        if i + 1 >= FEWEST and perf_counter() - begin > PATIENCE:
+            break
     return np.array(losses)
 
 
 def block(step: Callable[[int], Any], clock: str) -> Callable[[], Sample]:
-    """What measures the microseconds of a step over many; `clock` is "wall", or "processor" for one thread."""
+    """What measures the microseconds of a step over many; `clock` is "wall", or "processor" for one thread.
+
+    `step` has been called before, so that it is compiled.
+    """
     begin = perf_counter()
     float(step(0))
-    count = max(1, min(200, int(BLOCK / (perf_counter() - begin))))
+    seconds = perf_counter() - begin
+    count = max(1, min(200, int(BLOCK / seconds)))
+    before = 0 if seconds > SLOW else min(count, 3)
     now = process_time if clock == "processor" else perf_counter
 
     def sample() -> Sample:
-        for i in range(min(count, 3)):  # one step of a training, not the first after somebody else's
-            loss = step(i)
-        float(loss)
+        for i in range(before):  # a step in the middle of a training, not the first after somebody else's
+            float(step(i))
         begin = now()
         for i in range(count):
             loss = step(i)
@@ -176,6 +199,7 @@ def share(workload: str, rounds: int) -> dict[str, Any]:
     def products() -> Sample:
         return {"µs": sum(k.milliseconds for k in step.report().kernels if k.kind == "product") * 1e3}
 
+    float(step(*batches[0]))
     step_only = block(lambda i: step(*batches[i % len(batches)]), "wall")
     return interleaved({"pullback": step_only, PRODUCTS: products}, rounds)
 

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Figure", "Goal", "Settings", "figure", "missing", "ratio", "reached"]
+__all__ = ["FLOOR", "QUICKEST", "Figure", "Goal", "Settings", "Verdict", "figure", "judge", "missing", "ratio"]
+
+FLOOR = "floor"
+"""Not a contender: what the machine needs at the least, see `benchmarks.floor`."""
+QUICKEST = "the quickest peer"
+
+
+def _silent(what: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run: the contenders that are wanted, and whether the short form will do."""
+    """What to run: the contenders that are wanted, and whether the short form will do.
+
+    `tell` hears what is measured now.
+    """
 
     contenders: tuple[str, ...]
     quick: bool = False
+    tell: Callable[[str], None] = _silent
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Goal:
-    """The most that pullback's median of a quantity may be: a number, or a multiple of a contender's (`ratio`)."""
+    """The most that pullback's median of a quantity may be: a number, or a multiple of a contender's (`ratio`).
+
+    `times`: the contender, or `QUICKEST` for whichever library has the least median.
+    """
 
     quantity: str
     most: float
@@ -47,6 +62,20 @@ class Goal:
             return f"≤ {self.most:g} {unit}"
         share = f"{self.most:g}" if self.most >= 1 else f"1/{1 / self.most:g}"
         return f"≤ {share} × {self.times}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a goal: whom pullback was compared with, its figure or ratio, and whether that is enough.
+
+    `reached` and `value` are None where a median is missing. `floor` is the same ratio for what the machine needs at
+    the least, where that was measured: no float32 program can fall below it here.
+    """
+
+    peer: str | None
+    value: float | None
+    floor: float | None
+    reached: bool | None
 
 
 def figure(quantity: str, contender: str, unit: str, samples: Sequence[float], note: str = "") -> Figure:
@@ -76,14 +105,21 @@ def ratio(one: Figure, other: Figure) -> float | None:
     return one.median / other.median
 
 
-def reached(goal: Goal, figures: Sequence[Figure]) -> bool | None:
-    """Whether pullback keeps to the goal; None where a median is missing."""
-    measured = {f.contender: f for f in figures if f.quantity == goal.quantity}
-    ours = measured.get("pullback")
-    if ours is None or ours.median is None:
-        return None
+def judge(goal: Goal, figures: Sequence[Figure]) -> Verdict:
+    """Compare pullback's figure with the goal."""
+    measured = {f.contender: f for f in figures if f.quantity == goal.quantity and f.median is not None}
+    ours, floor = measured.get("pullback"), measured.get(FLOOR)
     if goal.times is None:
-        return ours.median <= goal.most
-    other = measured.get(goal.times)
-    times = None if other is None else ratio(ours, other)
-    return None if times is None else times <= goal.most
+        value = None if ours is None else ours.median
+        least = None if floor is None else floor.median
+        return Verdict(None, value, least, None if value is None else value <= goal.most)
+    if goal.times == QUICKEST:
+        libraries = [f for c, f in measured.items() if c != FLOOR and not c.startswith("pullback")]
+        peer = min(libraries, key=lambda f: f.median or 0.0, default=None)
+    else:
+        peer = measured.get(goal.times)
+    if ours is None or peer is None:
+        return Verdict(None if peer is None else peer.contender, None, None, None)
+    value = ratio(ours, peer)
+    least = None if floor is None else ratio(floor, peer)
+    return Verdict(peer.contender, value, least, None if value is None else value <= goal.most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 __all__ = ["interleaved", "peak_memory", "resident_memory"]
@@ -13,13 +13,16 @@ Sample = dict[str, float]
 STATUS = Path("/proc/self/status")
 
 
-def interleaved(runs: dict[str, Callable[[], Sample]], rounds: int) -> dict[str, dict[str, list[float]]]:
+def interleaved(
+    runs: dict[str, Callable[[], Sample]], rounds: int, rare: Collection[str] = ()
+) -> dict[str, dict[str, list[float]]]:
     """Call every run once a round, and collect what they return: `{contender: {quantity: samples}}`.
 
     Each round begins with another contender. One round before the first is not counted. The garbage
     collector stays on, as it is for a user, but what exists before a round is hidden from it: otherwise who
     makes objects would pay for searching the modules of all the other libraries, and a search between two
-    contenders would take them apart in time and empty the processor's caches.
+    contenders would take them apart in time and empty the processor's caches. Who is `rare` takes part in every
+    fifth round only.
     """
     names = list(runs)
     collected: dict[str, dict[str, list[float]]] = {name: {} for name in names}
@@ -28,6 +31,8 @@ def interleaved(runs: dict[str, Callable[[], Sample]], rounds: int) -> dict[str,
         gc.collect()
         gc.freeze()
         for name in names[first:] + names[:first]:
+            if name in rare and turn % 5:
+                continue
             gc.collect()  # what the contender before left
             sample = runs[name]()
             if turn >= 0:

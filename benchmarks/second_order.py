@@ -10,24 +10,26 @@ from typing import Any
 import numpy as np
 
 from .child import run
-from .figures import Figure, Goal, Settings, figure, missing
+from .figures import QUICKEST, Figure, Goal, Settings, figure, missing
 from .installed import INSTALL, is_installed
 from .measure import Sample, interleaved
+from .trainers import COMPILED_TORCH, absent
 
 TITLE = "W8: derivatives of the network tanh(tanh(x W₁) W₂), 20-32-5, and of the sum of its squares, float32"
 QUANTITIES = ("Hessian", "Jacobian", "Hessian × vector")
-GOALS = [Goal(quantity, 1.0, times="jax") for quantity in QUANTITIES]
+GOALS = [Goal(quantity, 1.0, times=QUICKEST) for quantity in QUANTITIES]
 BLOCK, BOUND = 0.01, 1e-4
 
 
 def figures(settings: Settings) -> list[Figure]:
     """One process with one thread: all take turns."""
-    wanted = [c for c in settings.contenders if c in DERIVATIVES]
-    present = [c for c in wanted if is_installed(c)]
+    wanted = [c for c in DERIVATIVES if not (settings.quick and c == COMPILED_TORCH)]
+    why = {c: absent(c, "W8") if c == COMPILED_TORCH else None if is_installed(c) else INSTALL for c in wanted}
+    present = [c for c in wanted if why[c] is None]
     rounds = 5 if settings.quick else 41
     samples = run("benchmarks.second_order:timings", one_thread=True, contenders=present, rounds=rounds)
     return [
-        figure(q, c, "µs", samples[c][q], NOTES[c]) if c in present else missing(q, c, "µs", INSTALL)
+        figure(q, c, "µs", samples[c][q], NOTES[c]) if c in present else missing(q, c, "µs", str(why[c]))
         for q in QUANTITIES
         for c in wanted
     ]
@@ -137,6 +139,17 @@ def jax(w1: Any, w2: Any, x: Any, v: Any) -> dict[str, Callable[[], Any]]:
 
 def torch(w1: Any, w2: Any, x: Any, v: Any) -> dict[str, Callable[[], Any]]:
     """`torch.func`, eager."""
+    return torch_func(w1, w2, x, v, lambda f: f)
+
+
+def torch_compile(w1: Any, w2: Any, x: Any, v: Any) -> dict[str, Callable[[], Any]]:
+    """`torch.compile` of `torch.func`."""
+    import torch
+
+    return torch_func(w1, w2, x, v, torch.compile)
+
+
+def torch_func(w1: Any, w2: Any, x: Any, v: Any, through: Callable[[Any], Any]) -> dict[str, Callable[[], Any]]:
     import torch
     from torch import func
 
@@ -149,10 +162,9 @@ def torch(w1: Any, w2: Any, x: Any, v: Any) -> dict[str, Callable[[], Any]]:
     def loss(x: Any) -> Any:
         return (network(x) ** 2).sum()
 
-    hessian, jacobian = func.hessian(loss), func.jacrev(network)
-    return _named(
-        lambda: hessian(x), lambda: jacobian(x), lambda: func.jvp(func.grad(loss), (x,), (v,))[1]
-    )
+    hessian, jacobian = through(func.hessian(loss)), through(func.jacrev(network))
+    product = through(lambda x, v: func.jvp(func.grad(loss), (x,), (v,))[1])
+    return _named(lambda: hessian(x), lambda: jacobian(x), lambda: product(x, v))
 
 
 def autograd(w1: Any, w2: Any, x: Any, v: Any) -> dict[str, Callable[[], Any]]:
@@ -175,5 +187,17 @@ def _named(*functions: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
     return dict(zip(QUANTITIES, functions, strict=True))
 
 
-DERIVATIVES = {"pullback": pullback, "torch": torch, "jax": jax, "autograd": autograd}
-NOTES = {"pullback": "pb.compile", "torch": "torch.func, eager", "jax": "jax.jit", "autograd": "eager"}
+DERIVATIVES = {
+    "pullback": pullback,
+    "torch": torch,
+    COMPILED_TORCH: torch_compile,
+    "jax": jax,
+    "autograd": autograd,
+}
+NOTES = {
+    "pullback": "pb.compile",
+    "torch": "torch.func, eager",
+    COMPILED_TORCH: "of torch.func",
+    "jax": "jax.jit",
+    "autograd": "eager",
+}

@@ -12,35 +12,82 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .figures import Figure, ratio, reached
+from .figures import FLOOR, QUICKEST, Figure, Goal, Verdict, judge, ratio
 from .installed import BY_HAND
 
-__all__ = ["as_json", "show"]
+__all__ = ["as_json", "show", "show_goals"]
 
-MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]cannot say[/]"}
+MARKS = {True: "[green]✓[/]", False: "[red]falls short[/]", None: "[dim]cannot say[/]"}
 
 
 def show(console: Console, workload: ModuleType, figures: Sequence[Figure]) -> None:
-    """Print one workload: a block of lines per quantity, goals on pullback's line."""
-    table = Table(title=workload.TITLE, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "", "median", "quartiles", "÷ pullback"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    table.add_column("goal", no_wrap=True)
-    table.add_column()
+    """Print one workload: a block of lines per quantity, its goals below."""
+    console.print(f"[bold]{workload.TITLE}[/]", highlight=False)
     for quantity in dict.fromkeys(f.quantity for f in figures):
         block = [f for f in figures if f.quantity == quantity]
-        ours = next((f for f in block if f.contender == "pullback"), None)
-        for i, f in enumerate(block):
-            goals = [g for g in workload.GOALS if g.quantity == quantity] if f.contender == "pullback" else []
-            words = "\n".join(f"{g.words(f.unit)} {MARKS[reached(g, figures)]}" for g in goals)
-            name = f"[bold]{f.contender}[/]" if f.contender == "pullback" else f.contender
-            times = None if ours is None else ratio(f, ours)
-            spread = "" if f.quartiles is None else " … ".join(map(_rounded, f.quartiles))
-            multiple = "" if times is None else f"{times:.2f}"
-            table.add_row(quantity if i == 0 else "", name, _median(f), spread, multiple, words, f"[dim]{f.note}[/]")
-        table.add_section()
-    console.print(table)
+        console.print(_block(quantity, block))
+        for goal in (g for g in workload.GOALS if g.quantity == quantity):
+            console.print(f"    goal {_words(goal, judge(goal, figures), block[0].unit)}", highlight=False)
     console.print()
+
+
+def _block(quantity: str, block: Sequence[Figure]) -> Table:
+    if block[0].unit == "µs" and all(f.median is None or f.median >= 1000 for f in block):
+        block = [_in_milliseconds(f) for f in block]
+    floor = next((f for f in block if f.contender == FLOOR), None)
+    ours = next((f for f in block if f.contender == "pullback"), None)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column(f"  [not dim]{quantity}[/]", width=30)
+    for heading, width in (("median", 10), ("quartiles", 15), ("÷ pullback", 10)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    if floor is not None:
+        table.add_column("of the peak", justify="right", no_wrap=True)
+    table.add_column("")
+    for f in block:
+        name = f"[bold]{f.contender}[/]" if f.contender == "pullback" else f.contender
+        times = None if ours is None else ratio(f, ours)
+        spread = "" if f.quartiles is None else " … ".join(map(_rounded, f.quartiles))
+        cells = [f"    {name}", _median(f), spread, "" if times is None else f"{_rounded(times)}"]
+        if floor is not None:
+            share = None if f is floor else ratio(floor, f)
+            cells.append("" if share is None else f"{share:.1%}" if share < 0.1 else f"{share:.0%}")
+        table.add_row(*cells, f"[dim]{f.note}[/]")
+    return table
+
+
+def _in_milliseconds(f: Figure) -> Figure:
+    if f.median is None:
+        return f
+    samples = tuple(s / 1e3 for s in f.samples)
+    quartiles = None if f.quartiles is None else (f.quartiles[0] / 1e3, f.quartiles[1] / 1e3)
+    return dataclasses.replace(f, unit="ms", median=f.median / 1e3, quartiles=quartiles, samples=samples)
+
+
+def _words(goal: Goal, verdict: Verdict, unit: str) -> str:
+    """The goal, what was reached, and what could be."""
+    wanted = goal.words(unit)
+    if goal.times == QUICKEST and verdict.peer is not None:
+        wanted += f", which is {verdict.peer}"
+    found = "" if verdict.value is None else f": {_rounded(verdict.value)}"
+    if goal.times is None and verdict.value is not None:
+        found += f" {unit}"
+    least = f" [dim](the floor alone: {_rounded(verdict.floor)})[/]" if verdict.floor is not None else ""
+    return f"{wanted}{found} {MARKS[verdict.reached]}{least}"
+
+
+def show_goals(console: Console, results: dict[str, tuple[ModuleType, Sequence[Figure]]]) -> None:
+    """Print every goal once more, in one list, and how many are reached."""
+    console.print("[bold]All goals[/]")
+    count: dict[bool | None, int] = {True: 0, False: 0, None: 0}
+    for workload, figures in results.values():
+        for goal in workload.GOALS:
+            block = [f for f in figures if f.quantity == goal.quantity]
+            if block:
+                verdict = judge(goal, figures)
+                count[verdict.reached] += 1
+                console.print(f"  {goal.quantity}: {_words(goal, verdict, block[0].unit)}", highlight=False)
+    unknown = f", {count[None]} cannot be said" if count[None] else ""
+    console.print(f"{count[True]} reached, {count[False]} fall short{unknown}", highlight=False)
 
 
 def as_json(results: dict[str, tuple[ModuleType, Sequence[Figure]]]) -> dict[str, Any]:
@@ -54,7 +101,9 @@ def as_json(results: dict[str, tuple[ModuleType, Sequence[Figure]]]) -> dict[str
             name: {
                 "title": workload.TITLE,
                 "figures": [dataclasses.asdict(f) for f in figures],
-                "goals": [dataclasses.asdict(g) | {"reached": reached(g, figures)} for g in workload.GOALS],
+                "goals": [
+                    dataclasses.asdict(goal) | dataclasses.asdict(judge(goal, figures)) for goal in workload.GOALS
+                ],
             }
             for name, (workload, figures) in results.items()
         },
