@@ -99,6 +99,36 @@ def test_what_only_large_matrices_need(emitted, kind, turned, shape, monkeypatch
     assert (again.array == c.array).all()
 
 
+@pytest.mark.parametrize("columns", [3, 4, 5, 8, 10, 12])
+@pytest.mark.parametrize("depth", [64, 101, 784])
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("kind", ["avx512", "avx2"])
+def test_narrow_products_of_rows_that_lie_along_the_depth(emitted, kind, columns, depth, accumulate):
+    """Vectors of the depth, whose sums come to lie beside each other."""
+    for rows in (9, 32):
+        product = Product(rows, columns, depth, depth + 3, 1, 1, depth, columns + 2, accumulate)
+        if columns in (3, 10) and depth == 784:
+            assert cut.Cut(Module(narrowed(kind).vector_bits), product).dots
+        for epilogue in (None, bias_and_square):
+            kernel, run = emitted.compiled(kind, emit_product, product, *([epilogue] if epilogue else []))
+            a, b, old = random_operands(product, columns)
+            bias = np.random.default_rng(4).standard_normal(columns).astype(np.float32)
+            c, a, b, table = (emitted.Guarded(x) for x in (old, a, b, bias))
+            half = kernel.units // 2
+            run(c, a, b, 0, half, table=table)
+            run(c, a, b, half, kernel.units, table=table)
+            wanted, bound = expected(product, a.array, b.array, old)
+            if epilogue:
+                bound = 1e-3 + 1e-4 * np.abs(wanted)
+                wanted = (wanted + bias) ** 2 + 1000 * np.arange(rows)[:, None]
+            found = view(c.array, (rows, columns), (columns + 2, 1))
+            assert (np.abs(found - wanted) <= bound + 1e-6 * np.abs(wanted)).all()
+            between = np.ones(len(old), bool)
+            view(between, (rows, columns), (columns + 2, 1))[...] = False
+            assert (c.array[between] == old[between]).all()
+            assert c.untouched()
+
+
 @settings(max_examples=20, deadline=None)
 @given(product=products(DOUBLE), seed=st.integers(0, 1000), kind=st.sampled_from(TARGETS))
 def test_double_precision(emitted, product, seed, kind):

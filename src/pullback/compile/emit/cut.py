@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .dot import shape_of_dots
+from .dot import NARROW, WIDE, shape_of_dots
 from .function import Module
 from .pieces import runs
 from .tile import equal_rows, rows_of_tile
@@ -23,6 +23,13 @@ BLOCK = 1 << 17
 
 NEAR = 1 << 18
 """How many bits of B stay in the first cache beside what else passes through it."""
+
+FOLDING = 45
+"""How many operations bring a row's sums of vectors of the depth together in one vector."""
+
+FOLDED = 1 << 18
+"""How many bytes of B may be gone through again and again where vectors run along the depth: the second cache has room
+for them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Cut:
         self.module = module
         self.product = product = _plain(product)
         self.lanes = lanes = module.lanes(product.type)
-        self.dots = _pays_to_fold(product, lanes)
+        self.dots = _pays_to_fold(module, product, lanes)
         column = product.columns == 1 and product.a_row == 1 and product.c_row == 1 < product.rows
         self.turned = column and not self.dots
         if self.turned:
@@ -156,11 +163,22 @@ def _turned(product: Product) -> Product:
     )
 
 
-def _pays_to_fold(product: Product, lanes: int) -> bool:
+def _pays_to_fold(module: Module, product: Product, lanes: int) -> bool:
     """Return whether to sum along vectors of the depth: where B is turned over, and too few rows would share a copy."""
     if product.a_depth != 1 or product.b_depth != 1 or product.depth < 2 * lanes or lanes == 1:
         return False
-    return product.columns <= 2 or (product.b_column != 1 and product.rows <= 8)
+    few = product.rows <= 8 or _narrow(module, product, lanes)
+    return product.columns <= 2 or (product.b_column != 1 and few)
+
+
+def _narrow(module: Module, product: Product, lanes: int) -> bool:
+    """Return whether columns fill vectors so badly that vectors of the depth need fewer operations, sums included."""
+    by_columns = -(-product.columns // lanes) * product.depth
+    by_depth = -(-product.depth // lanes) * product.columns + FOLDING
+    if shape_of_dots(module, product.rows, product.columns)[0] == 1:
+        by_depth = by_depth * 4 // 3  # then every vector of B is loaded for one use
+    size = product.columns * product.depth * product.type.bits // 8
+    return NARROW <= product.columns <= WIDE and by_depth < by_columns and size <= FOLDED
 
 
 def _vectors_of_tile(module: Module, rows: int) -> int:
