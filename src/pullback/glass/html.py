@@ -13,10 +13,10 @@ from typing import Any
 __all__ = ["page_file", "to_frame", "to_page"]
 
 SCRIPTS = (
-    "dagre.min.js", "view.js", "layout.js", "paint.js", "matrix.js", "words.js", "local.js", "full.js", "receipt.js",
-    "steps.js", "canvas.js", "app.js",
+    "dagre.min.js", "view.js", "layout.js", "paint.js", "matrix.js", "links.js", "picture.js", "words.js", "local.js",
+    "full.js", "receipt.js", "steps.js", "canvas.js", "app.js",
 )  # fmt: skip
-STYLES = ("drawing.css", "page.css")
+STYLES = ("drawing.css", "page.css", "picture.css")
 
 
 @cache

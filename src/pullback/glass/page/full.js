@@ -40,6 +40,9 @@ function fullReceipt(model, number, root, actions) {
     const cell = event.target.closest("td[data-role^='out'], td[data-role^='gradient']");
     if (cell && !cell.querySelector("input")) find(Number(cell.dataset.flat), Number(cell.dataset.role.split(".")[1] || 0));
   });
+  root.addEventListener("element", ({ detail: { role, flat } }) => {
+    if (/^(out|gradient)/.test(role)) find(flat, Number(role.split(".")[1] || 0));
+  });
   if (asks) details.addEventListener("toggle", () => { if (details.open && !latest) ask(null); });
   else if (carried.length) show(carried[0][1], "");
   else show("", notCarried(model, box));

@@ -33,6 +33,7 @@ function flatIndex(text, shape) {
 
 function matrixTable(value, { label, role, links, strings, edit }) {
   // `links` is told which element is pointed at; `edit`, if given, what is typed
+  if (value.picture !== undefined) return pictureFigure(value, { label, role, links, strings });
   const columns = value.shape[value.shape.length - 1]; // of a corner too, elements are counted in the whole array
   let most = 0;
   for (const row of value.rows) for (const x of row) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
@@ -45,8 +46,8 @@ function matrixTable(value, { label, role, links, strings, edit }) {
       "aria-label": `${where} = ${shortNumber(x)}`,
     }, shortNumber(x));
     if (value.whole) {
-      cell.addEventListener("pointerenter", () => links.point(role, flat, where));
-      cell.addEventListener("focus", () => links.point(role, flat, where));
+      cell.addEventListener("pointerenter", () => links.point(role, indexOf(value.shape, flat), where));
+      cell.addEventListener("focus", () => links.point(role, indexOf(value.shape, flat), where));
       cell.addEventListener("pointerleave", () => links.clear());
       cell.addEventListener("blur", () => links.clear());
     }
@@ -65,8 +66,20 @@ function matrixTable(value, { label, role, links, strings, edit }) {
   const body = make("tbody", {}, ...value.rows.map((row, r) => make("tr", {}, ...row.map((x, c) => cellOf(x, r, c)))));
   const table = make("table", { class: "matrix", role: "grid", "aria-label": label }, body);
   table.addEventListener("keydown", (event) => moveInTable(event, table));
+  links.views.push({ role, light: (set, same) => lightTable(table, value.shape, set, same) });
   if (value.whole) return table;
   return make("div", {}, table, make("p", { class: "quiet" }, strings.corner + " " + valueWords(value, strings)));
+}
+
+function lightTable(table, shape, set, same) {
+  const at = same && flatOf(same, shape);
+  for (const cell of table.querySelectorAll("td")) {
+    const flat = Number(cell.dataset.flat);
+    cell.classList.toggle("lit", Boolean(set && set.has(indexOf(shape, flat))));
+    cell.classList.toggle("pointed", same !== null && flat === at);
+  }
+  const shown = set && table.querySelector("td.lit");
+  if (shown && table.scrollWidth > table.clientWidth) table.scrollLeft = shown.offsetLeft - table.clientWidth / 2;
 }
 
 function moveInTable(event, table) {
@@ -102,48 +115,4 @@ function startEdit(cell, old, done, strings) {
   cell.replaceChildren(field);
   field.focus();
   field.select();
-}
-
-function elementLinks(box, root, strings, names) {
-  // which elements belong together: from the slopes that the mapping's pullback gave
-  const { contributions } = box;
-  const note = make("p", { class: "note", "aria-live": "polite" }, contributions ? strings.pointing : "");
-  const mark = (role, flat, kind) => {
-    for (const cell of root.querySelectorAll(`[data-role="${role}"][data-flat="${flat}"]`)) cell.classList.add(kind);
-  };
-  const clear = () => {
-    for (const cell of root.querySelectorAll(".lit, .pointed")) cell.classList.remove("lit", "pointed");
-  };
-  const point = (role, flat, where) => {
-    clear();
-    mark(role, flat, "pointed");
-    if (!contributions) return;
-    const found = [];
-    if (role === "out" || role === "gradient") {
-      contributions.forEach((perElement, at) => {
-        for (const [from, slope] of (perElement && perElement[flat]) || []) {
-          mark("in" + at, from, "lit");
-          mark("product" + at, from, "lit");
-          found.push(`${names[at]}${indexText(box.inputs[at].shapeHere, from)} (${shortNumber(slope)})`);
-        }
-      });
-      note.textContent = found.length ? fill(strings.madeOf, { where, list: listed(found, strings) }) : "";
-    } else {
-      const at = Number(role.replace(/\D+/, ""));
-      (contributions[at] || []).forEach((pairs, to) => {
-        for (const [from, slope] of pairs) {
-          if (from !== flat) continue;
-          mark("out", to, "lit");
-          mark("gradient", to, "lit");
-          found.push(`${box.symbol}${indexText(box.shape, to)} (${shortNumber(slope)})`);
-        }
-      });
-      note.textContent = found.length ? fill(strings.goesInto, { where, list: listed(found, strings) }) : "";
-    }
-  };
-  return { note, point, clear };
-}
-
-function listed(found, strings) {
-  return found.length > 12 ? found.slice(0, 12).join(", ") + fill(strings.more, { count: found.length - 12 }) : found.join(", ");
 }

@@ -17,7 +17,7 @@ function receiptPanel(model, number, actions) {
   (box.inputs || []).forEach((input) => {
     input.shapeHere = input.source === null ? [] : model.boxes[input.source].shape;
   });
-  const links = elementLinks(box, root, strings, (box.inputs || []).map((input) => input.symbol));
+  const links = elementLinks(box, root, model, (box.inputs || []).map((input) => input.symbol));
   const title = make("h2", { id: "receipt-title" });
   if (made.mathml) title.append(make("span", {}, box.symbol + " = "), mathml(made.mathml));
   else title.append(made.title);
@@ -28,7 +28,7 @@ function receiptPanel(model, number, actions) {
   root.append(list);
   for (const section of made.sections)
     root.append(section.local ? localSection(model, number, links, actions) : sectionOf(section, model, links, actions));
-  if (box.contributions) root.append(links.note);
+  if (links.known || links.views.length) root.append(links.note);
   if (actions.edit) root.append(editingNote(model, number, actions));
   root.append(buttonsOf(model, number, actions));
   const text = accountText(made, strings);
