@@ -15,6 +15,7 @@ from pullback.compile.emit.pooling import (
     emit_max_pool,
     emit_max_pool_and_choice,
     emit_max_pool_back,
+    emit_window_pick,
     emit_window_place,
 )
 from pullback.compile.emit.types import type_of
@@ -140,6 +141,18 @@ def test_the_way_back_of_the_largest(target, layout, shape):
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
     again = case.run(target, lambda m: emit_max_pool_back(m, "k", case.windows), want, case.g, case.x)
     np.testing.assert_array_equal(again, got)
+
+
+@EACH
+@LAYOUTS
+@SIZES
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+def test_what_a_choice_picks(target, layout, shape, dtype):
+    case = Case(layout, shape, np.dtype(dtype))
+    best = laid_out(case.evaluate("max_choice", case.x, **case.static), case.order)
+    want = case.evaluate("window_pick", case.x, best, **case.static)
+    got = case.run(target, lambda m: emit_window_pick(m, "k", case.windows, best.dtype), want, case.x, best)
+    np.testing.assert_array_equal(got, want)
 
 
 @EACH

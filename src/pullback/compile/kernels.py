@@ -14,6 +14,7 @@ from .emit.check import emit_check
 from .emit.chunks import units_of
 from .emit.convolve import emit_convolution, emit_convolution_input
 from .emit.convolve_weight import emit_convolution_weight
+from .emit.covering import emit_covering_maximum
 from .emit.function import Module
 from .emit.loops import emit_nest
 from .emit.moving import emit_move
@@ -25,12 +26,14 @@ from .emit.pooling import (
     emit_max_choice,
     emit_max_pool,
     emit_max_pool_back,
+    emit_window_pick,
     emit_window_place,
 )
 from .emit.product import Batch, Product, emit_batched_product, emit_product
 from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
 from .emit.running import emit_running
 from .emit.types import DOUBLE, FLOAT
+from .emit.weighted import emit_weighted
 from .epilogue import epilogue_of
 from .group import Group
 from .nest import analysed
@@ -234,7 +237,9 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "max_pool": emit_max_pool,
     "max_choice": emit_max_choice,
     "max_pool_back": emit_max_pool_back,
+    "window_pick": emit_window_pick,
     "window_place": emit_window_place,
+    "covering_maximum": emit_covering_maximum,
     "avg_pool": emit_average_pool,
     "avg_pool_back": emit_average_pool_back,
     "random_uniform": emit_random_uniform,
@@ -242,6 +247,7 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "move": emit_move,
     "pick": emit_pick,
     "running": emit_running,
+    "weighted": emit_weighted,
 }
 """What writes the kernel of each kind of `Special`, and returns its units of work."""
 

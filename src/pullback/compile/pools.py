@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.spec import Shape
+from ..core.spec import Shape, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access
 from .builder import Lowering, followed_order
+from .emit.covering import Covering
 from .emit.types import type_of
 from .emit.windows import Windows
 from .program import Special
 
-__all__ = ["POOLS"]
+__all__ = ["POOLS", "can_pool"]
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    return -np.inf if dtype.kind == "f" else 0 if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
 def _windows(x: Access, y: Access, static: dict[str, Any]) -> Windows:
@@ -47,8 +53,7 @@ def _dense(lowering: Lowering, x: Access) -> Access:
 def largest(lowering: Lowering, equation: Equation) -> bool:
     x = _dense(lowering, lowering.access(equation.inputs[0]))
     y = _results(lowering, equation.outputs[0], x)
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    settings = (_windows(x, y, equation.static), float(lowest))
+    settings = (_windows(x, y, equation.static), _lowest(x.dtype), x.dtype.kind in "fi")
     lowering.add(Special(equation, "max_pool", settings, (y,), (x,)))
     return True
 
@@ -58,7 +63,28 @@ def choice(lowering: Lowering, equation: Equation) -> bool:
     (symbol,) = equation.outputs
     found = _results(lowering, symbol, x)
     lowering.chosen_from[found.array] = (x, equation.static)
-    lowering.add(Special(equation, "max_choice", (_windows(x, found, equation.static), symbol.dtype), (found,), (x,)))
+    settings = (_windows(x, found, equation.static), symbol.dtype, x.dtype.kind in "fi")
+    lowering.add(Special(equation, "max_choice", settings, (found,), (x,)))
+    return True
+
+
+def pick(lowering: Lowering, equation: Equation) -> bool:
+    x, chosen = (lowering.access(v) for v in equation.inputs)
+    x = _dense(lowering, x)
+    order = followed_order([x], x.shape)
+    chosen, out = lowering.ordered(chosen, order), lowering.new(equation.outputs[0], order)
+    settings = (_windows(x, out, equation.static), chosen.dtype)
+    lowering.add(Special(equation, "window_pick", settings, (out,), (x, chosen)))
+    return True
+
+
+def covering(lowering: Lowering, equation: Equation) -> bool:
+    x = lowering.access(equation.inputs[0])
+    y = _results(lowering, equation.outputs[0], x)
+    counts = equation.static["counts"]
+    lead = len(x.shape) - len(counts)
+    settings = Covering(x.shape[:lead], x.shape[lead:], counts, x.strides, y.strides, x.dtype)
+    lowering.add(Special(equation, "covering_maximum", (settings,), (y,), (x,)))
     return True
 
 
@@ -68,7 +94,7 @@ def place(lowering: Lowering, equation: Equation) -> bool:
     (symbol,) = equation.outputs
     static = {k: v for k, v in equation.static.items() if k != "size"}
     x, made_with = lowering.chosen_from.get(chosen.array, (None, None))
-    if x is not None and made_with == static and x.shape == symbol.shape and x.dtype == g.dtype:
+    if x is not None and made_with == static and x.shape == symbol.shape and x.dtype == g.dtype and g.dtype.kind != "u":
         g = lowering.ordered(g, followed_order([x], x.shape))
         out = lowering.new(symbol, followed_order([x], x.shape))
         lowering.add(Special(equation, "max_pool_back", (_windows(x, g, static),), (out,), (g, x)))
@@ -112,7 +138,19 @@ def _divisors(windows: Windows, static: dict[str, Any]) -> tuple[tuple[int, ...]
 POOLS: dict[str, Callable[[Lowering, Equation], bool]] = {
     "max_pool": largest,
     "max_choice": choice,
+    "window_pick": pick,
     "window_place": place,
+    "adaptive_max_positions": covering,
     "avg_pool": average,
     "avg_pool_back": average_back,
 }
+
+
+def can_pool(equation: Equation) -> bool:
+    """Whether the numbers can be compared, added or divided as this asks; means are of floating-point numbers."""
+    name, dtype = equation.mapping.lower, spec_of(equation.inputs[0]).dtype
+    if name == "max_choice":  # the choice is made among numbers as wide as an element
+        return dtype.itemsize > 1 or math.prod(equation.static["kernel"]) < 128
+    if name in ("window_pick", "window_place"):
+        return dtype.kind != "b" and spec_of(equation.inputs[1]).dtype.kind in "iu"
+    return dtype.kind == "f" or name in ("max_pool", "adaptive_max_positions")

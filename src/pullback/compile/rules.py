@@ -21,8 +21,9 @@ from .draws import DRAWS, is_drawn
 from .folding import FOLDS, can_fold
 from .multiplying import PRODUCTS
 from .picking import PICKS, can_pick
-from .pools import POOLS
+from .pools import POOLS, can_pool
 from .program import Call, Check
+from .weighing import WEIGHTS, can_weigh
 
 __all__ = ["CONDITIONS", "RULES", "Rule", "call", "point"]
 
@@ -146,6 +147,7 @@ RULES: dict[Any, Rule] = {
     **FOLDS,
     **PICKS,
     **PRODUCTS,
+    **WEIGHTS,
     "view": view,
     "convert": convert,
     "class_check": checked("classes"),
@@ -164,18 +166,14 @@ def _same_dtypes(equation: Equation) -> bool:
     return len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
 
 
-def _floating(x: Any) -> bool:
-    return spec_of(x).dtype.kind == "f"
-
-
 CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(CONVOLUTIONS, _same_dtypes),
-    **dict.fromkeys(["max_pool", "max_choice", "avg_pool", "avg_pool_back"], lambda e: _floating(e.inputs[0])),
-    "window_place": lambda e: _floating(e.inputs[0]),
+    **dict.fromkeys(POOLS, can_pool),
     **dict.fromkeys(DRAWS, is_drawn),
     **dict.fromkeys(CHECKS, can_check),
     **dict.fromkeys(CHOICES, can_choose),
     **dict.fromkeys(FOLDS, can_fold),
     **dict.fromkeys(PICKS, can_pick),
+    **dict.fromkeys(WEIGHTS, can_weigh),
 }
 """What a rule needs besides dtypes that have machine types."""

@@ -54,6 +54,8 @@ class Mapping:
     - `body(*xs, **static)`: of a composite, the same written in mappings; every missing facet comes from it.
     - `unrolled(*xs, **static)`: of a loop, the same written in the mappings of all its steps, which the compiler takes
       while they are few; `unrolled_size(**static)` says how many they are.
+    - `tables(*specs, **static)`: of what takes fixed weighted sums along axes, one axis after the other: for each its
+      number, which elements are summed (terms, length; -1 for none), and their weights (the like; None for 1).
     - `outputs`: None for one value; of a mapping with several how many, 0 where that depends on the inputs.
     - `differentiable`: False when the output does not depend smoothly on any input (comparisons, indices).
     - `derivative`, `transpose`: what the family was given, kept for explanation.
@@ -94,6 +96,7 @@ class Mapping:
     refuses: bool = False
     unrolled: Callable[..., Any] | None = None
     unrolled_size: Callable[..., int] | None = None
+    tables: Callable[..., Any] | None = None
     doc: str = ""
 
     def __post_init__(self) -> None:

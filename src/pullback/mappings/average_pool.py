@@ -16,7 +16,6 @@ from ..core.mapping import unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec
 from .maximum_pool import adaptive_bounds, covered_size
-from .slicing import STEPWISE
 from .window import Pairs, bordered, inside, padded_size, window_counts
 
 __all__: list[str] = []
@@ -122,6 +121,34 @@ def _adaptive_means_back(g: Any, *, size: Shape) -> Any:
     return g
 
 
+def _mean_tables(x: Spec, *, counts: Shape) -> list[tuple[int, Any, Any]]:
+    lead = x.ndim - len(counts)
+    return [(axis, *_mean_table(x.shape[axis], count)) for axis, count in enumerate(counts, lead)]
+
+
+@lru_cache(maxsize=256)
+def _mean_table(n: int, count: int) -> tuple[Any, Any]:
+    """Return which elements are in each window, (terms, count), -1 for none, and their shares."""
+    starts, stops = np.array(adaptive_bounds(n, count)).reshape(count, 2).T
+    index = starts + np.arange(int((stops - starts).max(initial=1)))[:, None]
+    return np.where(index < stops, index, -1), np.broadcast_to(1 / (stops - starts), index.shape)
+
+
+def _mean_tables_back(g: Spec, *, size: Shape) -> list[tuple[int, Any, Any]]:
+    lead = g.ndim - len(size)
+    return [(axis, *_mean_table_back(length, g.shape[axis])) for axis, length in enumerate(size, lead)]
+
+
+@lru_cache(maxsize=256)
+def _mean_table_back(n: int, count: int) -> tuple[Any, Any]:
+    """Return which windows each element is in, (terms, n), -1 for none, and its shares in them."""
+    windows = [[i for i, (start, stop) in enumerate(adaptive_bounds(n, count)) if start <= j < stop] for j in range(n)]
+    terms = max(map(len, windows), default=1)
+    index = np.array([w + [-1] * (terms - len(w)) for w in windows]).reshape(n, terms).T
+    starts, stops = np.array(adaptive_bounds(n, count)).T
+    return index, 1 / (stops - starts)[index]
+
+
 # --------------------------------------------------------------------------------------------- mappings
 
 
@@ -208,7 +235,8 @@ _adaptive_avg_pool = linear(
     formula=r"\operatorname{{mean}}_w {x}",
     words="the means of so many windows that they cover {x}",
     flops=lambda x, *, counts: covered_size(x, counts),
-    lower=STEPWISE,
+    lower="weighted",
+    tables=_mean_tables,
     onnx=unsupported("adaptive_avg_pool: ONNX has windows of one size only"),
     samples=fixed(lambda rng: [Sample((rng.normal(size=shape),), {"counts": counts}) for shape, counts in _COVERED]),
 )
@@ -222,7 +250,8 @@ _adaptive_avg_pool_back = linear(
     arguments=("g",),
     formula=r"\operatorname{{mean}}_w^T {g}",
     words="{g} shared out evenly over the windows that cover an array",
-    lower=STEPWISE,
+    lower="weighted",
+    tables=_mean_tables_back,
     onnx=WAY_BACK,
     samples=fixed(
         lambda rng: [

@@ -18,7 +18,7 @@ from ..core.joint import jointly_linear
 from ..core.mapping import INPUTS, NOTHING
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, shape_of
-from .slicing import NO_OPERATOR, STEPWISE, repeated
+from .slicing import NO_OPERATOR, repeated
 from .window import Pairs, bordered, inside, padded_size, views, window_counts
 
 __all__: list[str] = []
@@ -197,7 +197,7 @@ _window_pick = jointly_linear(
     arguments=("x", "choice"),
     formula="{x}_{{{choice}}}",
     words="of each window of {x} the element that {choice} names",
-    lower=STEPWISE,
+    lower="window_pick",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [
@@ -309,7 +309,7 @@ _adaptive_max_positions = irregular(
     formula=r"\operatorname{{argmax}}_w {x}",
     words="where the largest elements of the windows that cover {x} lie in its flattened last axes",
     flops=lambda x, *, counts: covered_size(x, counts),
-    lower=STEPWISE,
+    lower="adaptive_max_positions",
     onnx=NO_OPERATOR,
     samples=fixed(
         lambda rng: [

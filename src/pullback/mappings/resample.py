@@ -15,7 +15,7 @@ import numpy as np
 from ..core.families import linear
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec
-from .slicing import NO_OPERATOR, STEPWISE
+from .slicing import NO_OPERATOR
 
 __all__: list[str] = []
 
@@ -134,6 +134,15 @@ def _resampled(x: Any, *, axis: int, rule: Rule, transposed: bool) -> Any:
     return total
 
 
+def _tables(x: Spec, *, axis: int, rule: Rule, transposed: bool) -> list[tuple[int, Any, Any]]:
+    table = _table(rule, transposed)
+    index = table.index.copy()
+    for k, missing in enumerate(table.missing):
+        if missing is not None:
+            index[k, missing] = -1
+    return [(axis + x.ndim, index, table.weights)]
+
+
 def _resampled_spec(x: Spec, *, axis: int, rule: Rule, transposed: bool) -> Spec:
     at = axis + x.ndim
     return Spec((*x.shape[:at], _length(rule, transposed), *x.shape[at + 1 :]), x.dtype)
@@ -179,7 +188,8 @@ _resample = linear(
     formula=r"\operatorname{{resample}}({x})",
     words="{x} resampled along an axis: fixed weighted sums of a few of its elements",
     flops=_operations,
-    lower=STEPWISE,
+    lower="weighted",
+    tables=_tables,
     onnx=NO_OPERATOR,
     samples=fixed(_samples),
 )

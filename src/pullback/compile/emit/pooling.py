@@ -13,7 +13,7 @@ from .windows import Tap, Walk, Windows, window_function
 
 __all__ = [
     "emit_average_pool", "emit_average_pool_back", "emit_max_choice", "emit_max_pool", "emit_max_pool_and_choice",
-    "emit_max_pool_back", "emit_window_place",
+    "emit_max_pool_back", "emit_window_pick", "emit_window_place",
 ]  # fmt: skip
 
 
@@ -158,6 +158,23 @@ def emit_max_choice(
 def _mask_type(type: Type) -> Type:
     """The integer as wide as an element, in which numbers are chosen without changing the width of registers."""
     return Type(f"i{type.bits}")
+
+
+def emit_window_pick(module: Module, name: str, windows: Windows, numbers: np.dtype[np.integer]) -> int:
+    """Write `name(ptr y, ptr x, ptr choice, i64 begin, i64 end)`: the element of each window that is chosen.
+
+    The choice lies in memory as y does. What is chosen beyond the border is 0.
+    """
+
+    def body(f: Function, walk: Walk) -> None:
+        choice = _read(f, walk, "choice", type_of(numbers))
+        total = f.constant(windows.type.of(walk.lanes), 0)
+        for tap in walk.taps:
+            chosen = f.compare("eq", choice, f.constant(choice, tap.number))
+            total = f.select(chosen, _load(f, walk, tap), total)
+        _write(f, walk, "y", total)
+
+    return window_function(module, name, windows, ("y", "x", "choice"), body)
 
 
 def emit_window_place(module: Module, name: str, windows: Windows, numbers: np.dtype[np.integer]) -> int:
