@@ -36,7 +36,9 @@ STRINGS: dict[str, str] = {
     "page.close": "Close",
     "page.keys": (
         "Tab|from the bar to the drawing to the receipt\n"
-        "← ↑ → ↓|to the next box in that direction; in a matrix, to the next element\n"
+        "← ↑ → ↓|to the next box in that direction; in a matrix or a picture, to the next element\n"
+        "Shift ← ↑ → ↓|in a picture, ten elements on\n"
+        "PgUp PgDn|in a picture of more than two axes, along the next axis; its sliders go along the others\n"
         "Enter|open the receipt of a box; unfold or fold a group; edit an element, where that is possible\n"
         "Esc|fold the group around the box\n"
         ". ,|one mapping on, one back\n"
@@ -87,6 +89,10 @@ STRINGS: dict[str, str] = {
     "page.pointing": "Point at an element, or go to it with the arrow keys, to see what it is made of.",
     "page.madeOf": "{where} is made of (with the slopes) {list}",
     "page.goesInto": "{where} goes into (with the slopes) {list}",
+    "page.sentTo": "{where} is sent back to (with the slopes) {list}",
+    "page.comesFrom": "{where} comes from (with the slopes) {list}",
+    "page.sentToRule": "{where} is sent back to {list}",
+    "page.comesFromRule": "{where} comes from {list}",
     "page.madeOfRule": "{where} is made of {list}",
     "page.goesIntoRule": "{where} goes into {list}",
     "page.partnersUnknown": "{where}; which elements belong together is not known here",

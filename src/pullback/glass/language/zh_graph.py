@@ -36,7 +36,9 @@ STRINGS: dict[str, str] = {
     "page.close": "关闭",
     "page.keys": (
         "Tab|从工具栏到图，再到收据\n"
-        "← ↑ → ↓|移到该方向的下一个方框；在矩阵中移到相邻元素\n"
+        "← ↑ → ↓|移到该方向的下一个方框；在矩阵或图像中移到相邻元素\n"
+        "Shift ← ↑ → ↓|在图像中移动十个元素\n"
+        "PgUp PgDn|在多于两个轴的图像中沿再前一个轴移动；其余的轴用滑块\n"
         "Enter|打开方框的收据；展开或折叠一组；可编辑时编辑元素\n"
         "Esc|折叠方框所在的组\n"
         ". ,|前进一个映射，后退一个映射\n"
@@ -85,6 +87,10 @@ STRINGS: dict[str, str] = {
     "page.pointing": "指向一个元素，或用方向键移到它，查看它由什么得来。",
     "page.madeOf": "{where} 由以下元素得来（括号内为斜率）：{list}",
     "page.goesInto": "{where} 进入以下元素（括号内为斜率）：{list}",
+    "page.sentTo": "{where} 传回以下元素（括号内为斜率）：{list}",
+    "page.comesFrom": "{where} 来自以下元素（括号内为斜率）：{list}",
+    "page.sentToRule": "{where} 传回以下元素：{list}",
+    "page.comesFromRule": "{where} 来自以下元素：{list}",
     "page.madeOfRule": "{where} 由以下元素得来：{list}",
     "page.goesIntoRule": "{where} 进入以下元素：{list}",
     "page.partnersUnknown": "{where}；此处不知道哪些元素与它相关",

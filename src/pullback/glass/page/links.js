@@ -46,7 +46,7 @@ function elementLinks(box, root, model, names) {
       reached(place, whose).forEach((set, i) => {
         if (!set) return;
         for (const other of ["in", "product"]) lit.set(other + i, set);
-        found.push(...set.words(names[i]));
+        found.push(...set.words(kind === "out" ? names[i] : partial(model.data.loss, names[i])));
       });
     } else {
       for (const other of ["in", "product"]) same.set(other + at, place);
@@ -55,12 +55,13 @@ function elementLinks(box, root, model, names) {
         const set = reaching(place, at, i || 0), suffix = i === null ? "" : "." + i;
         if (!set) continue;
         for (const other of ["out", "gradient"]) lit.set(other + suffix, set);
-        found.push(...set.words(i === null ? box.symbol : `${box.symbol} ${i + 1}`));
+        const name = i === null ? box.symbol : `${box.symbol} ${i + 1}`;
+        found.push(...set.words(kind === "in" ? name : partial(model.data.loss, name)));
       }
     }
     for (const view of views) view.light(lit.get(view.role) || null, same.get(view.role) || null);
-    const slopes = exact ? "" : "Rule";
-    const text = kind === "out" || kind === "gradient" ? strings["madeOf" + slopes] : strings["goesInto" + slopes];
+    const says = { out: "madeOf", gradient: "sentTo", in: "goesInto", product: "comesFrom" }[kind];
+    const text = strings[says + (exact ? "" : "Rule")];
     if (found.length) note.textContent = fill(text, { where, list: listed(found, strings) });
     else note.textContent = box.kind === "mapping" ? fill(strings.partnersUnknown, { where }) : where;
   }
