@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.mapping import Mapping
 from ..core.spec import Shape, spec_of
-from ..transforms.graph import Equation, Symbol
+from ..transforms.graph import Equation, Graph, Symbol
 from .access import Access, Array, Immediate, Operand, natural_strides
 from .program import Call, Fold, Instruction, Point
 
@@ -27,7 +27,11 @@ COPY = Mapping("copy", "irregular", lambda x: x)
 class Lowering:
     """A program in the making: which access stands for which symbol, and the instructions so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Callable[[Lowering, Graph, set[Array]], list[Access]]) -> None:
+        self.within = within
+        """Lowers a graph that an equation has inside into a lowering of its own, and returns where its results lie."""
+        self.wanted: set[int] = set()
+        """The symbols that somebody uses."""
         self.accesses: dict[int, Access] = {}
         self.instructions: list[Instruction] = []
         self.constants: list[Array] = []
@@ -109,13 +113,22 @@ class Lowering:
         self.add(Fold(self.source, operation, shape, spread, Access(out.array, out.offset, shape, moving), axes))
         return out
 
-    def handed_back(self, symbol: Symbol) -> Access:
-        """Return where a result lies: in an array of its own, which outlives the run."""
+    def handed_back(self, symbol: Symbol, in_order: bool = False) -> Access:
+        """Return where a result lies: in an array of its own, which outlives the run; `in_order` of its axes."""
         access = self.accesses[symbol.index]
         array = access.array
-        if array.role != "temporary" or access != array.whole() or array.pieces or array.layered or array.size == 1:
+        own = array.role == "temporary" and access == array.whole() and not array.pieces and not array.layered
+        if not own or array.size == 1 or (in_order and not access.contiguous):
             array = self.array(symbol.shape, symbol.dtype)
             self.copy(access, array.whole())
+        array.role = "output"
+        return array.whole()
+
+    def filled(self, x: Any) -> Access:
+        """Return where a constant result lies: in an array of its own."""
+        spec = spec_of(x)
+        array = self.array(spec.shape, spec.dtype)
+        self.copy(self.operand(x), array.whole())
         array.role = "output"
         return array.whole()
 

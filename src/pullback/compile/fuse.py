@@ -9,7 +9,7 @@ from .access import Array
 from .costs import COSTLY
 from .fitting import fitted
 from .group import LARGEST, Group
-from .program import Call, Check, Convolve, Fold, Instruction, Point, Product, Program, RowMove, Special
+from .program import Call, Check, Convolve, Fold, Instruction, Loop, Point, Product, Program, RowMove, Special
 
 __all__ = ["grouped"]
 
@@ -79,7 +79,7 @@ class _Fusion:
         self._settle(chain)
         shape = instruction.out.shape if isinstance(instruction, Product | Convolve) else ()
         self.groups.append(Group(_KINDS[type(instruction)], shape))
-        if isinstance(instruction, Call | Check):
+        if instruction.fallible:
             self.fallible = len(self.groups) - 1
         self._enter(len(self.groups) - 1, instruction)
 
@@ -184,6 +184,7 @@ _KINDS: dict[type[Instruction], str] = {
     Check: "check",
     RowMove: "rows",
     Special: "special",
+    Loop: "loop",
 }
 
 

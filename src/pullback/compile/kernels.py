@@ -36,11 +36,15 @@ from .emit.types import DOUBLE, FLOAT
 from .emit.weighted import emit_weighted
 from .epilogue import epilogue_of
 from .group import Group
+from .memory import needed, planned
 from .nest import analysed
-from .program import Call, Check, Convolve, RowMove, Special
+from .program import Call, Check, Convolve, Loop, RowMove, Special
 from .program import Product as ProductInstruction
 
-__all__ = ["Kernel", "Place", "Workshop"]
+__all__ = ["Kernel", "Place", "Steps", "Workshop"]
+
+SHARED = 1 << 18
+"""How many operations a turn of a loop takes at the least to be shared among threads, which meet at its end."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Kernel:
     units: int
     workspace: int
     flops: int
+    steps: Steps | None = None
+    """Of a loop: what is done in each turn."""
     needs_result: bool = True
     """Whether a product needs room for its result, even where what stands behind it stores all that is wanted."""
 
@@ -78,7 +84,23 @@ class Kernel:
     @property
     def checks(self) -> bool:
         """Whether the kernel may stop the plan."""
-        return self.group.kind == "check"
+        return self.group.kind in ("check", "loop") and any(i.fallible for i in self.group.instructions)
+
+    def parts(self) -> list[Kernel]:
+        """Return the kernel; of a loop, each kernel of its body as a loop of its own."""
+        if self.steps is None:
+            return [self]
+        parts = [part for kernel in self.steps.kernels for part in kernel.parts()]
+        return [replace(self, steps=replace(self.steps, kernels=[part])) for part in parts]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a loop does in each turn: kernels, and where in its room what they compute on the way lies, in bytes."""
+
+    loop: Loop
+    kernels: list[Kernel]
+    places: dict[Array, int]
 
 
 class Workshop:
@@ -141,7 +163,7 @@ class Workshop:
                 if math.prod(lead) != 1
                 else emit_product(self.module, name, product, epilogue)
             )
-            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, made.needs_c)
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, None, made.needs_c)
             self.made[key] = known
         return _placed(known, group, places, extra, c.array in kept)
 
@@ -158,7 +180,7 @@ class Workshop:
             else:
                 emit = emit_convolution if instruction.part == "forward" else emit_convolution_input
                 made = emit(self.module, name, instruction.settings, epilogue)
-            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, made.needs_c)
+            known = Kernel(name, group, places, extra, made.units, made.workspace, made.flops, None, made.needs_c)
             self.made[key] = known
         return _placed(known, group, places, extra, instruction.out.array in kept)
 
@@ -207,6 +229,25 @@ class Workshop:
             units = scatter_units(self.module, rows) if scatter else rows.count
             known = self.made[key] = Kernel(name, group, places, [], units, 0, rows.count * rows.width)
         return replace(known, group=group, places=places)
+
+    def loop(self, group: Group, kept: set[Array]) -> Kernel:
+        loop = group.instructions[0]
+        assert isinstance(loop, Loop)
+        outside = {x.array for x in loop.touched}
+        inside = needed(loop.results, loop.groups)
+        kernels = [self.kernel(one, inside) for one in loop.groups]
+        used = {p.array for k in kernels for p in (*k.places, *k.extra)}
+        places, size = planned(loop.groups, (inside | used) - outside)
+        loop.room.shape = (max(size, 1),)
+        followed = {f.array for f in loop.follows}
+        constants = [a for a in used if a not in followed and a not in places and a not in outside]
+        pointers = [Place(a, 0) for a in (*outside, loop.room, *constants)]
+        flops = sum(k.flops for k in kernels)
+        shared = flops >= SHARED and not loop.fallible
+        units = max((k.units for k in kernels), default=1) if shared else 1
+        workspace = max((k.workspace for k in kernels), default=0)
+        steps = Steps(loop, kernels, places)
+        return Kernel("", group, pointers, [], units, workspace, flops * loop.length, steps)
 
     def evaluation(self, group: Group, kept: set[Array]) -> Kernel:
         return Kernel("", group, [], [], 1, 0, 0)
@@ -258,4 +299,5 @@ _MAKERS: dict[str, Any] = {
     "rows": Workshop.rows,
     "special": Workshop.special,
     "call": Workshop.evaluation,
+    "loop": Workshop.loop,
 }

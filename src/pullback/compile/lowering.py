@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ import numpy as np
 from ..core.cell import Cell
 from ..core.spec import result_dtype, spec_of
 from ..transforms.graph import Equation, Graph, Symbol
-from .access import Array
+from .access import Access, Array
 from .builder import NUMBERS, Lowering
 from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
-from .program import Call, Check, Instruction, Program
+from .program import Instruction, Program
 from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
 from .sinking import summed, sunk
@@ -25,7 +26,7 @@ __all__ = ["lowered"]
 def lowered(graph: Graph) -> Program:
     """Return the program of a graph."""
     equations, standing = expanded(graph, is_native)
-    lowering = Lowering()
+    lowering = Lowering(_within)
     inputs = []
     for symbol in graph.inputs:
         inputs.append(lowering.array(symbol.shape, symbol.dtype, "input"))
@@ -35,6 +36,41 @@ def lowered(graph: Graph) -> Program:
     for cell, symbol in graph.reads.items():
         reads[cell] = lowering.array(symbol.shape, symbol.dtype, "cell", cell, orders.get(symbol.index, ()))
         lowering.define(symbol, reads[cell].whole())
+    results = [_behind(x, standing) for x in (*graph.outputs, *graph.writes.values())]
+    _apply(lowering, equations, results)
+    handed_back = [lowering.handed_back(x) if isinstance(x, Symbol) else x for x in results]
+    outputs, written = handed_back[: len(graph.outputs)], handed_back[len(graph.outputs) :]
+    writes = dict(zip(graph.writes, written, strict=True))
+    program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
+    program.instructions = _improved(lowering, program)
+    return program
+
+
+def _within(lowering: Lowering, graph: Graph, fixed: set[Array]) -> list[Access]:
+    """Lower a graph that an equation has inside, whose inputs are defined, and return where its results lie.
+
+    They lie without gaps, each in an array of its own. `fixed` are the arrays that are the same every time it runs.
+    """
+    equations, standing = expanded(graph, is_native)
+    results = [_behind(x, standing) for x in graph.outputs]
+    _apply(lowering, equations, results)
+    outputs = [lowering.handed_back(x, True) if isinstance(x, Symbol) else lowering.filled(x) for x in results]
+    program = Program(lowering.instructions, [], {}, list(outputs), {}, [])
+    lowering.instructions = _improved(lowering, program, fixed)
+    return outputs
+
+
+def _behind(x: Any, standing: dict[int, Any]) -> Any:
+    """Return what stands for a result of a graph."""
+    while isinstance(x, Symbol) and x.index in standing:
+        x = standing[x.index]
+    return x
+
+
+def _apply(lowering: Lowering, equations: Sequence[Equation], results: Sequence[Any]) -> None:
+    """Add what equations become."""
+    used = (*(x for equation in equations for x in equation.inputs), *results)
+    lowering.wanted = {x.index for x in used if isinstance(x, Symbol)}
     same = _Duplicates(lowering)
     for equation in equations:
         lowering.source = equation
@@ -45,17 +81,11 @@ def lowered(graph: Graph) -> Program:
             call(lowering, equation)
     lowering.source = None
 
-    def handed_back(x: Any) -> Any:
-        while isinstance(x, Symbol) and x.index in standing:
-            x = standing[x.index]
-        return lowering.handed_back(x) if isinstance(x, Symbol) else x
 
-    outputs = [handed_back(x) for x in graph.outputs]
-    writes = {cell: handed_back(x) for cell, x in graph.writes.items()}
-    program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
+def _improved(lowering: Lowering, program: Program, fixed: Container[Array] = ()) -> list[Instruction]:
+    """Return the instructions without those that nobody needs, and what can be done once or at once done so."""
     instructions = summed(lowering, sunk(_living(program)))
-    program.instructions = by_squares(lowering, turned_once(lowering, instructions))
-    return program
+    return by_squares(lowering, turned_once(lowering, instructions, fixed))
 
 
 def _living(program: Program) -> list[Instruction]:
@@ -63,7 +93,7 @@ def _living(program: Program) -> list[Instruction]:
     needed = {access.array for access in program.results()}
     kept: list[Instruction] = []
     for instruction in reversed(program.instructions):
-        if isinstance(instruction, Check | Call) or any(x.array in needed for x in instruction.writes):
+        if instruction.fallible or any(x.array in needed for x in instruction.writes):
             kept.append(instruction)
             needed.update(x.array for x in instruction.reads)
     return kept[::-1]

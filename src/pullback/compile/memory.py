@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from .access import Array
+from .access import Access, Array
 from .group import Group
 from .overwriting import overwrites
 
-__all__ = ["LINE", "lifetimes", "planned"]
+__all__ = ["LINE", "lifetimes", "needed", "planned"]
 
 LINE = 64
 """Every array starts at a line of the cache."""
 
 SMALL = 256
 """Arrays up to so many bytes have a place of their own."""
+
+
+def needed(results: Iterable[Access], groups: Sequence[Group]) -> set[Array]:
+    """Return the arrays that have to be in memory: results, and those that another group reads."""
+    found = {access.array for access in results}
+    writers: dict[Array, set[int]] = {}
+    for at, group in enumerate(groups):
+        for access in group.writes:
+            writers.setdefault(access.array, set()).add(at)
+    for at, group in enumerate(groups):
+        for access in group.reads:
+            if writers.get(access.array, {at}) != {at}:  # what is written in parts may be another group's part
+                found.add(access.array)
+        if group.kind not in ("nest", "product"):
+            found.update(access.array for access in (*group.reads, *group.writes))
+    return found
 
 
 def lifetimes(groups: Sequence[Group]) -> dict[Array, tuple[int, int]]:

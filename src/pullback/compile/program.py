@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,23 @@ from ..core.spec import Shape
 from ..transforms.graph import Equation
 from .access import Access, Array, Operand
 
-__all__ = ["Call", "Check", "Convolve", "Fold", "Instruction", "Point", "Product", "Program", "RowMove", "Special"]
+if TYPE_CHECKING:
+    from .group import Group
+
+__all__ = [
+    "Call",
+    "Check",
+    "Convolve",
+    "Fold",
+    "Follow",
+    "Instruction",
+    "Loop",
+    "Point",
+    "Product",
+    "Program",
+    "RowMove",
+    "Special",
+]
 
 
 @dataclass(eq=False)
@@ -32,6 +48,11 @@ class Instruction:
     def writes(self) -> Sequence[Access]:
         """What is written."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it writes")
+
+    @property
+    def fallible(self) -> bool:
+        """Whether it may stop the plan."""
+        return False
 
 
 @dataclass(eq=False)
@@ -169,6 +190,10 @@ class Check(Instruction):
     positions: Access
     bound: int
 
+    @property
+    def fallible(self) -> bool:
+        return True
+
     def same_as_one_of(self, others: Sequence[Check]) -> bool:
         """Whether another check looks at the same elements with the same bounds."""
         mine = self._elements()
@@ -201,12 +226,66 @@ class Call(Instruction):
     several: bool
 
     @property
+    def fallible(self) -> bool:
+        return True
+
+    @property
     def reads(self) -> list[Access]:
         return [x for x in self.inputs if isinstance(x, Access)]
 
     @property
     def writes(self) -> list[Access]:
         return list(self.outs)
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Where an array of a loop's body lies in turn i = 0, 1, …: `start + i·advance` elements into what is touched.
+
+    `touched` and `other` count among what the loop reads and writes; in odd turns it is the other one, if there is one.
+    """
+
+    array: Array
+    touched: int
+    start: int = 0
+    advance: int = 0
+    other: int | None = None
+
+
+@dataclass(eq=False)
+class Loop(Instruction):
+    """Groups of instructions that are gone through `length` times.
+
+    `ins` are read and `outs` written, of which `kept` (carried from turn to turn) are read as well. What a turn
+    computes on its way lies in `room`, whose size is known when the kernels are.
+    """
+
+    groups: list[Group]
+    results: list[Access]
+    """What has to be in memory after a turn, as the body sees it."""
+    follows: list[Follow]
+    length: int
+    ins: tuple[Access, ...]
+    kept: tuple[Access, ...]
+    outs: tuple[Access, ...]
+    room: Array
+
+    @property
+    def fallible(self) -> bool:
+        return any(i.fallible for group in self.groups for i in group.instructions)
+
+    @property
+    def touched(self) -> tuple[Access, ...]:
+        """What `follows` count."""
+        return (*self.ins, *self.kept, *self.outs)
+
+    @property
+    def reads(self) -> list[Access]:
+        return [*self.ins, *self.kept]
+
+    @property
+    def writes(self) -> list[Access]:
+        return [*self.kept, *self.outs, self.room.whole()]
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +17,19 @@ ALIASING = 2048
 """Rows whose distance in bytes is a multiple of this fall on the same few lines of the cache."""
 
 
-def turned_once(lowering: Lowering, instructions: Sequence[Instruction]) -> list[Instruction]:
+def turned_once(
+    lowering: Lowering, instructions: Sequence[Instruction], fixed: Container[Array] = ()
+) -> list[Instruction]:
     """Return the instructions with a right-hand matrix that lies column by column copied before its first use.
 
-    That pays where several products take it, or one product of a batch takes it every time.
+    That pays where several products take it, or one product of a batch takes it every time, or every turn of a loop
+    in which the array is `fixed`.
     """
     uses: dict[Any, int] = {}
     for instruction in instructions:
         if isinstance(instruction, Product) and (key := _columnwise(instruction)) is not None:
-            uses[key] = uses.get(key, 0) + math.prod(instruction.out.shape[:-2])
+            times = 2 if instruction.b.array in fixed else math.prod(instruction.out.shape[:-2])
+            uses[key] = uses.get(key, 0) + times
     copies: dict[Any, Access] = {}
     result: list[Instruction] = []
     for instruction in instructions:

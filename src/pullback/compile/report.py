@@ -27,8 +27,9 @@ ROUNDS = 7
 class KernelReport:
     """One kernel: `mappings` in order, the `module` and the `lines` that they come from, and what it costs.
 
-    `native` is False where a mapping's own evaluation runs. `milliseconds` is the median of several runs on one
-    thread, `operations` counts multiplications and additions, `bytes` what is read and written.
+    `native` is False where a mapping's own evaluation runs. `times` is how often it runs: in a loop once for each step.
+    `milliseconds` is the median of several runs on one thread, `operations` counts multiplications and additions,
+    `bytes` what is read and written, all `times` together.
     """
 
     number: int
@@ -41,6 +42,7 @@ class KernelReport:
     milliseconds: float
     operations: int
     bytes: int
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,17 @@ def reported(runner: Runner, seconds: float) -> Report:
     if runner.gated is not None:
         runner.forget_gated()
     times = _measured(runner)
-    kernels = tuple(
-        _kernel_report(number, kernel, times[number]) for number, kernel in enumerate(plan.kernels)
-    )
+    kernels = tuple(_kernel_report(number, *measured) for number, measured in enumerate(times))
     cells = [h.read if h.read is not None else h.written for h in plan.holdings]
     state = sum(array.nbytes for array in cells if array is not None)
     return Report(kernels, plan.arena, state, seconds, plan.from_disk)
 
 
 def _kernel_report(number: int, kernel: Kernel, seconds: float) -> KernelReport:
+    times = 1
+    while kernel.steps is not None:
+        times *= kernel.steps.loop.length
+        (kernel,) = kernel.steps.kernels
     sources = [i.source for i in kernel.group.instructions if i.source is not None]
     origins = list(dict.fromkeys(s.origin for s in sources if s.origin is not None))
     lines = tuple(dict.fromkeys(f"{Path(file).name}:{line}" for file, line in (o.line for o in origins)))
@@ -96,8 +100,9 @@ def _kernel_report(number: int, kernel: Kernel, seconds: float) -> KernelReport:
         backward=bool(origins) and all(o.backward for o in origins),
         native=kernel.call is None,
         milliseconds=seconds * 1e3,
-        operations=kernel.flops,
-        bytes=sum(a.nbytes for a in touched if a in in_memory or kernel.call is not None),
+        operations=times * kernel.flops,
+        bytes=times * sum(a.nbytes for a in touched if a in in_memory or kernel.call is not None),
+        times=times,
     )
 
 
@@ -110,8 +115,8 @@ def _path(scope: tuple[Any, ...]) -> str:
     return type(innermost).__name__
 
 
-def _measured(runner: Runner) -> list[float]:
-    """Return how long each kernel takes by itself, in seconds."""
+def _measured(runner: Runner) -> list[tuple[Kernel, float]]:
+    """Return the kernels, those of a loop one by one, and how long each takes by itself, in seconds."""
     alone = apart(runner.plan)
     alone.load()
     copies = _Copies(runner, alone)
@@ -127,7 +132,7 @@ def _measured(runner: Runner) -> list[float]:
         start = perf_counter()
         nothing()
         idle.append(perf_counter() - start)
-    return [max(0.0, median(t) - median(idle)) for t in times]
+    return [(k, max(0.0, median(t) - median(idle))) for k, t in zip(alone.kernels, times, strict=True)]
 
 
 class _Copies(Runner):

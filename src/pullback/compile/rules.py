@@ -19,6 +19,7 @@ from .choices import CHOICES, can_choose
 from .convolutions import CONVOLUTIONS
 from .draws import DRAWS, is_drawn
 from .folding import FOLDS, can_fold
+from .looping import LOOPS, has_steps
 from .multiplying import PRODUCTS
 from .picking import PICKS, can_pick
 from .pools import POOLS, can_pool
@@ -144,6 +145,7 @@ RULES: dict[Any, Rule] = {
     **DRAWS,
     **CHECKS,
     **CHOICES,
+    **LOOPS,
     **FOLDS,
     **PICKS,
     **PRODUCTS,
@@ -172,6 +174,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(DRAWS, is_drawn),
     **dict.fromkeys(CHECKS, can_check),
     **dict.fromkeys(CHOICES, can_choose),
+    **dict.fromkeys(LOOPS, has_steps),
     **dict.fromkeys(FOLDS, can_fold),
     **dict.fromkeys(PICKS, can_pick),
     **dict.fromkeys(WEIGHTS, can_weigh),

@@ -14,7 +14,7 @@ from .access import Access, Array, natural_strides
 from .builder import Lowering
 from .program import Call, Instruction, Point, Product
 
-__all__ = ["summed", "sunk"]
+__all__ = ["moved", "summed", "sunk"]
 
 
 def sunk(instructions: Sequence[Instruction]) -> list[Instruction]:
@@ -32,9 +32,9 @@ def sunk(instructions: Sequence[Instruction]) -> list[Instruction]:
                 places.pop(access.array, None)
     result = []
     for instruction in instructions:
-        moved = _moved(instruction, places)
-        if not _to_itself(moved):
-            result.append(moved)
+        there = moved(instruction, places)
+        if not _to_itself(there):
+            result.append(there)
     return result
 
 
@@ -62,7 +62,7 @@ def _to_itself(instruction: Instruction) -> bool:
     return isinstance(x, Access) and x.shape == instruction.out.shape and x.same_elements(instruction.out)
 
 
-def _moved(instruction: Instruction, places: dict[Array, Access]) -> Instruction:
+def moved(instruction: Instruction, places: dict[Array, Access]) -> Instruction:
     """Return the instruction with its accesses to arrays that have a place elsewhere."""
 
     def there(x: Any) -> Any:

@@ -32,7 +32,7 @@ class Holding:
 def holdings(program: Program, groups: Sequence[Group]) -> tuple[list[Holding], list[tuple[Cell, Any]]]:
     """Return what the plan does with each cell, and the cells that are given a constant."""
     reads, writes = _touching(groups)
-    fallible = max((at for at, g in enumerate(groups) if g.kind in ("call", "check")), default=-1)
+    fallible = max((at for at, g in enumerate(groups) if any(i.fallible for i in g.instructions)), default=-1)
     found: list[Holding] = []
     constants: list[tuple[Cell, Any]] = []
     for cell in dict.fromkeys((*program.reads, *program.writes)):

@@ -180,7 +180,7 @@ scan_mapping = irregular(
     unrolled=_unrolled,
     # A slice for each entry, and the mappings of the body, where something is done at all.
     unrolled_size=lambda *, loop: loop.length * max(len(loop.body.equations), 1),
-    lower=unsupported("its body runs step by step in NumPy where its steps are too many to be written out"),
+    lower="loop",
     onnx=unsupported("ONNX's Scan takes a sub-graph as an attribute; exporting one is not written"),
     flops=lambda *specs, loop: loop.length * loop.body.flops(),
     samples=fixed(_samples),
