@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from .access import Array
+from .access import Access
 from .program import Fold, Point
 
-__all__ = ["COSTLY", "KEPT", "cost_of"]
+__all__ = ["COSTLY", "KEPT", "cost_of", "moved"]
 
 KEPT = 0.5
 """A byte of memory more, for as long as the plan is there."""
@@ -35,9 +35,15 @@ COSTLY = frozenset(name for name, cost in OPERATIONS.items() if cost > 1)
 def cost_of(instruction: Point | Fold) -> float:
     """Return what it costs to compute all elements of an instruction once, its operands being in registers."""
     operation = CHEAP if isinstance(instruction, Fold) else OPERATIONS.get(instruction.name, CHEAP)
-    return operation * math.prod(instruction.shape) * max(instruction.out.dtype.itemsize, 4) / 4
+    out = instruction.out
+    count = math.prod(instruction.shape) if isinstance(instruction, Fold) else _distinct(out)
+    return operation * count * max(out.dtype.itemsize, 4) / 4
 
 
-def moved(array: Array) -> float:
-    """Return what it costs to read or to write all of an array."""
-    return float(array.nbytes)
+def moved(x: Access) -> float:
+    """Return what it costs to read or to write the elements of an access."""
+    return float(_distinct(x) * x.dtype.itemsize)
+
+
+def _distinct(x: Access) -> int:
+    return math.prod(n for n, s in zip(x.shape, x.strides, strict=True) if s)

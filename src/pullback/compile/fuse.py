@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .access import Array
 from .costs import COSTLY
@@ -17,9 +17,12 @@ NEAR = 6
 """How many of the last groups are looked at for one that takes another single number."""
 
 
-def grouped(program: Program) -> list[Group]:
-    """Return the program as groups, in an order in which each finds what it reads."""
-    fusion = _Fusion()
+def grouped(program: Program, again: Container[Array] = ()) -> list[Group]:
+    """Return the program as groups, in an order in which each finds what it reads.
+
+    What is cheap to compute from one array, and the arrays in `again`, are computed by whoever uses them.
+    """
+    fusion = _Fusion(again)
     for instruction in _numbers_first(program.instructions):
         fusion.place(instruction)
     return fusion.groups
@@ -50,14 +53,15 @@ def _numbers_first(instructions: Sequence[Instruction]) -> list[Instruction]:
 
 
 class _Fusion:
-    def __init__(self) -> None:
+    def __init__(self, again: Container[Array]) -> None:
+        self.again = again
         self.groups: list[Group] = []
         self.written: dict[Array, int] = {}
         """The last group that writes an array."""
         self.touched: dict[Array, set[int]] = {}
         """The groups that read an array."""
         self.deferred: dict[Array, Point] = {}
-        """What is cheap to compute from one array, and is computed by whoever wants it."""
+        """What is computed by whoever wants it."""
         self.computed: dict[Array, int] = {}
         """The first group that computes what was deferred."""
         self.fallible = -1
@@ -65,8 +69,7 @@ class _Fusion:
 
     def place(self, instruction: Instruction) -> None:
         """Put an instruction into the first group that can take it, or into a new one."""
-        if _can_wait(instruction):
-            assert isinstance(instruction, Point)
+        if isinstance(instruction, Point) and (instruction.out.array in self.again or _can_wait(instruction)):
             self.deferred[instruction.out.array] = instruction
             return
         chain = self._awaited(instruction)
@@ -188,9 +191,9 @@ _KINDS: dict[type[Instruction], str] = {
 }
 
 
-def _can_wait(instruction: Instruction) -> bool:
+def _can_wait(instruction: Point) -> bool:
     """Whether it costs no more to compute something where it is used: cheap, and from one array of its size."""
-    if not isinstance(instruction, Point) or instruction.name in COSTLY or instruction.out.array.pieces:
+    if instruction.name in COSTLY or instruction.out.array.pieces:
         return False
     size = math.prod(instruction.shape)
     array = instruction.out.array

@@ -12,10 +12,10 @@ from .cache import object_code
 from .emit.function import Function, Module
 from .emit.machine import Code, Target, host, load
 from .emit.types import PTR
-from .fuse import grouped
 from .kernels import Kernel, Workshop
 from .memory import LINE, needed, planned
 from .program import Program
+from .recompute import economical
 from .segment import ARENA, FIRST, MODE, POINTERS, POOL, STATUS, WORKSPACE, SegmentWriter
 from .state import Holding, holdings
 
@@ -66,7 +66,7 @@ class Plan:
 def made(program: Program, target: Target | None = None, one_by_one: bool = False) -> Plan:
     """Return the plan of a program; with every kernel a segment of its own, if they are wanted one by one."""
     target = target or host()
-    groups = grouped(program)
+    groups = economical(program)
     held, constants = holdings(program, groups)
     in_place = {h.written: h.read for h in held if h.in_place and h.read is not None and h.written is not None}
     kept = needed(program.results(), groups)
