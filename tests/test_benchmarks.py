@@ -333,6 +333,7 @@ def test_no_product_is_quicker_than_the_peak():
     assert done["two threads"] > 0.9 * done["peak"]
 
 
+@pytest.mark.slow
 def test_the_operations_are_those_that_torch_counts():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -358,6 +359,7 @@ def test_the_operations_are_those_that_torch_counts():
         assert theirs == ours, name
 
 
+@pytest.mark.slow
 def test_tinygrad_trains_the_same_moons():
     pytest.importorskip("tinygrad", reason="tinygrad is not installed")
     from benchmarks import child
