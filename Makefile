@@ -17,7 +17,8 @@ endif
 
 # Test processes side by side. `make test WORKERS=0` runs in one, as a debugger wants it.
 WORKERS ?= 2
-# Further words for pytest: `make test ARGS='-k loader'`.
+# Further words for pytest, and for the programs of the other targets: `make test ARGS='-k loader'`,
+# `make bench ARGS='--quick --only compiled'`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -54,8 +55,8 @@ oracles: $(VENV)/.installed-oracles ## install PyTorch and JAX, against which `m
 examples: $(VENV)/.installed-examples ## run every example in full and print which figures it reached
 	@$(PY) -m examples $(ARGS)
 
-bench: $(VENV)/.installed-bench ## time pullback beside PyTorch, JAX, TensorFlow and others
-	@$(PY) -m benchmarks
+bench: $(VENV)/.installed-bench ## time pullback beside PyTorch, JAX, TensorFlow and others; half an hour
+	@$(PY) -m benchmarks $(ARGS)
 
 clean: ## remove caches and builds; .venv and runs/ stay
 	@rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
