@@ -10,6 +10,9 @@ from .types import Type
 
 __all__ = ["Cut", "units_of"]
 
+ABREAST = 4
+"""Up to how many short rows are computed side by side: each of their steps waits for the one before."""
+
 IN_REGISTERS = 4
 """Up to how many registers a folded axis stays in registers through all passes."""
 
@@ -18,7 +21,7 @@ def units_of(module: Module, nest: Nest) -> int:
     """Return how many units of work there are to share among threads."""
     plan = Cut(module, nest)
     if nest.rows and plan.outer:
-        return nest.lengths[0]
+        return nest.lengths[0] // (plan.abreast if plan.alone else 1)
     if nest.rows and not nest.horizontal:
         return max(1, plan.length // plan.chunk)
     return 1
@@ -40,6 +43,11 @@ class Cut:
         self.side_by_side = min(registers, most)
         self.chunk = self.lanes * self.side_by_side
         self.outer = nest.rows > (0 if nest.horizontal else 1)
+        self.alone = nest.rows == 1
+        """Whether one loop goes over the rows."""
+        short = nest.horizontal and nest.rows > 0 and nest.rows == len(nest.lengths) - 1 and self.straight()
+        self.abreast = _abreast(nest.lengths[nest.rows - 1], registers) if short and heavy and nest.stages > 1 else 1
+        """How many rows are gone through side by side."""
 
     def straight(self) -> bool:
         """Whether one run of straight code does the whole loop."""
@@ -48,6 +56,10 @@ class Cut:
     def vectors(self, length: int) -> list[tuple[int, int]]:
         """Return the offset and the number of lanes of each register over `length` elements."""
         return [(i, min(self.lanes, length - i)) for i in range(0, length, self.lanes)]
+
+
+def _abreast(rows: int, registers: int) -> int:
+    return next(count for count in range(max(1, ABREAST // registers), 0, -1) if rows % count == 0)
 
 
 def _lanes(module: Module, nest: Nest) -> int:

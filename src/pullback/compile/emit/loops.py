@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,29 @@ class _Writer:
         if not loops:
             self._row()
             return
+        abreast = self.shape.abreast if len(loops) == 1 else 1
+        if abreast > 1:
+            if not self.shape.alone:
+                end = self.nest.lengths[loops[0]] // abreast
+            with self.f.loop(begin, end) as loop:
+                self._rows_abreast(loops[0], self.f.times(loop.index, abreast), abreast)
+            return
         with self.f.loop(begin, end) as loop, self._along(loops[0], loop.index):
             rest = loops[1:]
             self._rows(rest, 0, self.nest.lengths[rest[0]] if rest else 0)
+
+    def _rows_abreast(self, along: int, first: Operand, count: int) -> None:
+        """Write the programs of several rows step by step beside each other, so that none waits for one alone."""
+        f = self.f
+        written = []
+        for number in range(count):
+            start = len(f.lines)
+            with self._along(along, f.plus(first, number)):
+                self._row()
+            written.append(f.lines[start:])
+            del f.lines[start:]
+        assert not any(line.endswith(":") for line in written[0]), "rows abreast are straight code"
+        f.lines += [line for lines in zip_longest(*written) for line in lines if line is not None]
 
     def _row(self) -> None:
         """One row, or, where the lanes are rows, all chunks of them."""

@@ -1,0 +1,67 @@
+"""Softmax and its relatives over short rows: several rows are computed side by side, each as if it were alone."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+import pullback as pb
+from pullback import nn
+from pullback.compile.emit import chunks, machine
+from pullback.compile.emit.function import Module
+
+HEIGHTS = [1, 3, 6, 8]
+
+
+def both(x):
+    p = pb.softmax(pb.tanh(x) + 0.5 * x, axis=-1)
+    return p, pb.logsumexp(x * x, axis=-1), pb.var(x * pb.exp(-x), axis=-1)
+
+
+@pytest.fixture(params=["avx512", "avx2", "scalar"])
+def target(request, monkeypatch):
+    found = machine.narrowed(request.param)
+    if found.vector_bits > machine.host().vector_bits:
+        pytest.skip(f"this machine has no {request.param}")
+    monkeypatch.setattr("pullback.compile.plan.host", lambda: found)
+    return found
+
+
+@pytest.mark.parametrize("columns", [2, 10, 17, 33])
+@pytest.mark.parametrize("lead", [(), (2, 3)])
+def test_rows_side_by_side_equal_numpy(target, columns, lead):
+    rng = np.random.default_rng(columns)
+    for rows in HEIGHTS:
+        x = rng.normal(size=(*lead, rows, columns)).astype(np.float32)
+        x[..., -1, -1] = np.nan
+        with np.errstate(all="ignore"):
+            wanted = both(pb.tensor(x.astype(np.float64)))
+        for found, want in zip(pb.compile(both)(x), wanted, strict=True):
+            np.testing.assert_allclose(found.numpy(), want.numpy(), rtol=3e-5, atol=3e-5)
+
+
+def test_a_row_depends_on_no_other_and_on_no_thread():
+    loss_of = nn.CrossEntropyLoss(reduction="none")
+
+    def losses(x, labels):
+        return loss_of(x, labels)
+
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(32, 10)).astype(np.float32), rng.integers(0, 10, 32)
+    whole = pb.compile(losses)(x, labels).numpy()
+    for rows in (1, 5, 12):
+        np.testing.assert_array_equal(pb.compile(losses)(x[:rows], labels[:rows]).numpy(), whole[:rows])
+
+
+def test_short_rows_are_taken_several_at_a_time(monkeypatch):
+    # Else the tests above would show nothing of it.
+    seen = []
+    cut = chunks.Cut.__init__
+
+    def noting(self, module: Module, nest):
+        cut(self, module, nest)
+        seen.append(self.abreast)
+
+    monkeypatch.setattr(chunks.Cut, "__init__", noting)
+    pb.compile(both)(np.ones((32, 10), np.float32))
+    assert max(seen) > 1
