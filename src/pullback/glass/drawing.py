@@ -18,6 +18,7 @@ from .mermaid import to_mermaid
 from .payload import payload
 from .receipt import Receipt
 from .recorded import Record
+from .uninterrupted import uninterrupted
 
 __all__ = ["Drawing"]
 
@@ -75,14 +76,16 @@ class Drawing:
         """
         from .html import to_page
 
-        return to_page(self.to_dict(receipts=serve_url is None), serve_url)
+        with uninterrupted():
+            return to_page(self.to_dict(receipts=serve_url is None), serve_url)
 
     def to_dict(self, *, receipts: bool = True) -> dict[str, Any]:
         """Return everything the page shows as plain JSON data; without `receipts`, none that it carries along."""
-        data = payload(self.diagram, self.direction, self.lang)
-        data["explained"] = self._explained
-        if self._record is not None:
-            data["local"] = carried_locals(Accounts(self.diagram, self._record, self.lang))
+        with uninterrupted():
+            data = payload(self.diagram, self.direction, self.lang)
+            data["explained"] = self._explained
+            if self._record is not None:
+                data["local"] = carried_locals(Accounts(self.diagram, self._record, self.lang))
         if receipts and self._explained:
             data["receipts"] = self._receipts().carried()
         return data

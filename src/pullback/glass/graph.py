@@ -20,6 +20,7 @@ from .language import language, text
 from .names import caller
 from .recorded import recorded_boxes
 from .traced import traced_boxes
+from .uninterrupted import uninterrupted
 
 __all__ = ["graph"]
 
@@ -78,11 +79,12 @@ def graph(
     link = _link(subject)
     seed = _seed(subject, gradient, direction)
     wanted = None if wrt is None else {link.serial for link in _links(wrt)}
-    history = History(link)
-    if seed is not None:
-        history = history.kept()  # receipts are written when they are asked for, the program may go on until then
-    boxes, root, record = recorded_boxes(history, seed, wanted, given, frame)
-    diagram = _diagram(boxes, root, depth, seed is not None, lang)
+    with uninterrupted():
+        history = History(link)
+        if seed is not None:
+            history = history.kept()  # receipts are written when they are asked for, the program may go on until then
+        boxes, root, record = recorded_boxes(history, seed, wanted, given, frame)
+        diagram = _diagram(boxes, root, depth, seed is not None, lang)
     return Drawing(diagram, direction, lang, None if seed is None else record, explained=gradient is None)
 
 

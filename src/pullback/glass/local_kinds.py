@@ -32,13 +32,12 @@ class Kind:
     locals: dict[tuple[int, bool], Pattern | None] = field(default_factory=dict)
 
     def derivative(self, position: int, xs: Sequence[Any]) -> Pattern | None:
-        """Return the local derivative with respect to an input, at these numbers."""
-        zero = self.at_zero(position, xs)
-        return self._written(position, zero)
+        """Return the local derivative with respect to an input, at these numbers: with its cases where one is 0."""
+        return self._written(position, 0 in xs)
 
-    def at_zero(self, position: int, xs: Sequence[Any]) -> bool:
-        """Whether the rule is written with its cases because one of the numbers is 0, where cases begin."""
-        return any(x == 0 for x in xs) and self._written(position, True) != self._written(position, False)
+    def has_cases(self, position: int, xs: Sequence[Any]) -> bool:
+        """Whether the derivative is written with cases at these numbers."""
+        return 0 in xs and self._written(position, True) != self._written(position, False)
 
     def _written(self, position: int, zero: bool) -> Pattern | None:
         if (position, zero) not in self.locals:
@@ -65,9 +64,16 @@ class Kinds:
         self.statements: dict[str, int] = {}
         self._statements: dict[Any, str | None] = {}
         self._counts: dict[int, int] = {}
+        self._of: dict[int, Kind] = {}
 
     def of(self, box: Box) -> Kind:
         """Return the kind of a box."""
+        kind = self._of.get(box.number)
+        if kind is None:
+            kind = self._of[box.number] = self._kind(box)
+        return kind
+
+    def _kind(self, box: Box) -> Kind:
         mapping = box.mapping
         assert mapping is not None
         literals = tuple([None if x.source is not None or x.value is None else x.value.item() for x in box.inputs])

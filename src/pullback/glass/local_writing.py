@@ -40,10 +40,9 @@ class _Writer:
 
     def inputs(self, rate: Rate, box: Box) -> list[str]:
         """Return what the elements are called that the output's is made of."""
-        return [
-            element_symbol(x.symbol, (), ()) if x.source is None or not at else element_symbol(x.symbol, at, at)
-            for x, at in zip(box.inputs, rate.at, strict=True)
-        ]
+        if rate.at is None:
+            return [x.symbol for x in box.inputs]
+        return [element_symbol(x.symbol, at, at) for x, at in zip(box.inputs, rate.at, strict=True)]
 
     def kink(self, rate: Rate) -> str | None:
         """Return what the mapping chooses, where it stands at its kink."""
@@ -95,7 +94,7 @@ def _use(writer: _Writer, rate: Rate, account: Account) -> Use:
     pointwise = single and bool(rate.xs)
     y = writer.output(rate, *rate.target) if rate.target is not None else box.symbol
     names = writer.inputs(rate, box) if pointwise else [x.symbol for x in box.inputs]
-    numbers = [shown_number(float(x)) for x in rate.xs] if pointwise else []
+    numbers = [shown_number(_float(x)) for x in rate.xs] if pointwise else []
     value = _float(rate.y) if single else None
     derivative = kind.derivative(rate.position, rate.xs) if pointwise else None
     forward = kind.forward
@@ -159,7 +158,7 @@ def carried_locals(accounts: Accounts) -> dict[str, Any]:
             if rate.numeric is not None and np.isfinite(rate.numeric):
                 numeric[edge] = number(rate.numeric, 6)
             if rate.target is not None:
-                slopes[edge] = number(rate.slope, 6)
+                slopes[edge] = _six(rate.slope)
                 if rate.xs:
                     kind.derivative(rate.position, rate.xs)
             if extra := _more(writer, rate, account, box, kind):
@@ -218,7 +217,7 @@ def _more(writer: _Writer, rate: Rate, account: Account, box: Box, kind: Any) ->
         if rate.xs:
             made["names"] = writer.inputs(rate, box)
             made["numbers"] = [number(np.asarray(x)[()]) for x in rate.xs]
-    if rate.xs and kind.at_zero(rate.position, rate.xs):
+    if rate.xs and kind.has_cases(rate.position, rate.xs):
         made["zero"] = True
     if account.shape:
         made["product"] = number(np.asarray(rate.product)[()])
@@ -233,6 +232,11 @@ def _more(writer: _Writer, rate: Rate, account: Account, box: Box, kind: Any) ->
     if (kink := writer.kink(rate)) is not None:
         made["kink"] = kink
     return made
+
+
+def _six(x: Any) -> Any:
+    """Return a number in six digits, rounded from as many as tell it from all others of its dtype."""
+    return number(np.float64(str(x)) if isinstance(x, np.float32 | np.float16) else x, 6)
 
 
 def _float(x: Any) -> float | None:

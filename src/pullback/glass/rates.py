@@ -30,6 +30,7 @@ UNIT = float(np.finfo(np.float64).eps ** (1 / 3))
 BENT = 1e-3
 Element = tuple[int, ...]
 NUMBERS = (bool, int, float)
+SCALAR: tuple[int, Element] = (0, ())
 
 
 class Rate:
@@ -47,10 +48,10 @@ class Rate:
 
     def __init__(self, node: Node, position: int, index: Element, product: Any) -> None:
         self.node, self.position, self.index, self.product = node, position, index, product
-        self.at: list[Element] = []
+        self.at: Sequence[Element] | None = None
         self.xs: Sequence[Any] = ()
         self.target: tuple[int, Element] | None = None
-        self.terms: list[tuple[int, Element, float, float, float]] = []
+        self.terms: Sequence[tuple[int, Element, float, float, float]] = ()
         self.count = 1
         self.verdict = TOO_LARGE
         self.slope: Any = None
@@ -63,17 +64,14 @@ def measure(around: Surroundings, rates: Sequence[Rate], most_work: float = MOST
     """Find slope, incoming gradient, target or terms, and the verdict of finite differences, for each use."""
     alike: dict[Any, list[Rate]] = {}
     others: list[Rate] = []
-    statics: dict[int, tuple[Any, str]] = {}
     for rate in rates:
         if not _aligned(around, rate):
             others.append(rate)
             continue
-        static = rate.node.static
-        if static and id(static) not in statics:
-            statics[id(static)] = static, repr(sorted(static.items()))
-        kinds = tuple([None if x.__class__ in NUMBERS else x.dtype for x in rate.xs])
-        key = id(rate.node.mapping), rate.position, kinds, statics[id(static)][1] if static else ""
-        alike.setdefault(key, []).append(rate)
+        node = rate.node
+        kinds = [None if x.__class__ in NUMBERS else x.dtype for x in rate.xs]
+        static = repr(sorted(node.static.items())) if node.static else ""
+        alike.setdefault((id(node.mapping), rate.position, static, *kinds), []).append(rate)
     with np.errstate(all="ignore"):
         for together in alike.values():
             try:
@@ -98,9 +96,12 @@ def _aligned(around: Surroundings, rate: Rate) -> bool:
     g = around.cotangents.of((node.serial, 0))
     out = shape_of(y)
     if out == ():
-        if index or any(np.ndim(x) for x in inputs):
+        if index:
             return False
-        rate.xs, rate.y, rate.target, rate.at = inputs, y, (0, ()), [()] * len(inputs)
+        for x in inputs:
+            if x.__class__ is np.ndarray and x.ndim:
+                return False
+        rate.xs, rate.y, rate.target = inputs, y, SCALAR
         rate.incoming = 0.0 if g is None else g
         return True
     x = inputs[rate.position]
@@ -133,10 +134,10 @@ def _together(rates: list[Rate]) -> None:
     size = np.abs(np.asarray(y, np.float64))
     rounding = 16 * float(np.finfo(y.dtype).eps) * np.maximum(1.0, size)
     numeric, verdicts = _differences(values, x, slopes, size, rounding, node.mapping.kink is not None)
+    incoming, sent = (np.array([getattr(rate, name) for rate in rates], np.float64) for name in ("incoming", "product"))
+    verdicts[(verdicts < DIFFERS) & ~_are_products(slopes, incoming, sent, y.dtype)] = DIFFERS
     for rate, slope, number, verdict in zip(rates, slopes, numeric.tolist(), verdicts.tolist(), strict=True):
         rate.slope, rate.numeric, rate.verdict = slope, number, verdict
-        if verdict < DIFFERS and not _is_product(rate, y.dtype):
-            rate.verdict = DIFFERS
 
 
 def _stacked(values: list[Any], dtype: Any) -> Any:
@@ -146,13 +147,12 @@ def _stacked(values: list[Any], dtype: Any) -> Any:
     return values[0] if all(value == values[0] for value in values) else np.array(values, dtype)
 
 
-def _is_product(rate: Rate, dtype: Any) -> bool:
+def _are_products(slopes: Any, incoming: Any, sent: Any, dtype: Any) -> Any:
     """Whether what the rule sent is, but for rounding, the slope times the gradient that arrived."""
-    product, sent = float(rate.slope) * float(rate.incoming), float(rate.product)
-    if not (np.isfinite(product) and np.isfinite(sent)):
-        return True  # 0 times infinity: a rule may make 0 of it, another NaN
     info = np.finfo(dtype)
-    return abs(product - sent) <= 64 * info.eps * abs(product) + 4 * float(info.smallest_normal)
+    products = np.asarray(slopes, np.float64) * incoming
+    close = np.abs(products - sent) <= 64 * info.eps * np.abs(products) + 4 * float(info.smallest_normal)
+    return close | ~np.isfinite(products) | ~np.isfinite(sent)  # of 0 times infinity one rule makes 0, another NaN
 
 
 # ------------------------------------------------------------------------------------------ differences
@@ -230,7 +230,7 @@ def _alone(around: Surroundings, rate: Rate) -> None:
         rate.count, rate.terms, rate.target, rate.y = 1, [], (i, out), np.asarray(ys[i])[out]
         if all(np.size(x) == 1 for x in inputs):
             rate.xs = [x if np.ndim(x) == 0 else np.asarray(x).reshape(-1)[0] for x in inputs]
-            rate.at = [(0,) * np.ndim(x) for x in inputs]
+            rate.at = [(0,) * np.ndim(x) for x in inputs] if any(map(np.ndim, inputs)) else None
     _check_alone(rate, inputs, ys, weights, total)
 
 
@@ -266,5 +266,7 @@ def _check_alone(
         rate.verdict = REFUSED
         return
     rate.numeric, rate.verdict = float(numeric[0]), int(verdicts[0])
-    if rate.target is not None and rate.verdict < DIFFERS and not _is_product(rate, dtype_of(ys[0])):
+    if rate.target is None or rate.verdict >= DIFFERS:
+        return
+    if not _are_products(rate.slope, float(rate.incoming), float(rate.product), dtype_of(ys[0])):
         rate.verdict = DIFFERS

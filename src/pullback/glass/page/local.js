@@ -5,6 +5,7 @@ const OUTPUT_MARK = 0x7f, GUARDED = 0x100;
 
 function six(x) {
   // a number in six digits, as the library writes it
+  if (typeof x === "boolean") return x ? "1" : "0";
   if (typeof x !== "number") return oddNumber(x);
   if (x === 0) return "0";
   const [mantissa, power] = Math.abs(x).toExponential(5).split("e"), exponent = Number(power);
