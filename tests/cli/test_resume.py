@@ -229,7 +229,7 @@ def test_weights_that_could_not_be_written_are_written_when_it_goes_on(monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(module, "save", full)
         result = pullback(*WORDS, "--out", "run", "--quiet")
-    assert result.exit_code == 1 and "error: run/w: No space left on device" in result.stderr
+    assert result.exit_code == 1 and "error: run/w: the disk is full" in result.stderr
     assert "pullback train --resume run goes on from here" in result.stderr
     assert pullback("train", "--resume", "run").exit_code == 0
     pullback(*WORDS, "--out", "whole", "--quiet")

@@ -190,7 +190,7 @@ def test_the_picture():
 
 def test_version():
     result = pullback("--version")
-    assert result.exit_code == 0 and result.output.startswith("pullback, version ")
+    assert result.exit_code == 0 and result.output.startswith("pullback ")
 
 
 # ------------------------------------------------------------------------------------ what is refused
@@ -208,7 +208,7 @@ def test_version():
         (["digits", "--layers", "2000000"], ["hidden: expected a width from 1 to"]),
         (["digits", "--activation", "relux"], ["--activation", "relux"]),
         (["digits", "--optimizer", "adma"], ["--optimizer", "adma"]),
-        (["digits", "--lr", "0"], ["--lr", "x>0"]),
+        (["digits", "--lr", "0"], ["--lr", "x > 0"]),
         (["digits", "--lr", "nan"], ["--lr", "finite"]),
         (["digits", "--lr", "inf"], ["--lr", "finite"]),
         (["digits", "--dropout", "1"], ["--dropout"]),

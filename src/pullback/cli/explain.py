@@ -15,8 +15,10 @@ from ..glass.explain import explain as receipt_of
 from ..glass.language import text
 from ..glass.receipt import Receipt
 from ..glass.sheet import to_sheet
-from .options import BadInput, Command, language_option, option
+from .options import BadInput, Command, File, language_option, option
 from .program import Program, program_options, read_program
+from .refused import reason
+from .words import words_of
 
 __all__ = ["explain"]
 
@@ -26,7 +28,7 @@ __all__ = ["explain"]
 @option("--wrt", multiple=True, metavar="NAME")
 @option("--steps", is_flag=True)
 @option("--json", "as_json", is_flag=True)
-@option("--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@option("--html", metavar="FILE", type=File())
 @language_option
 def explain(wrt: tuple[str, ...], steps: bool, as_json: bool, html: Path | None, lang: str, **given: Any) -> None:
     """Print, or write, the receipts of the gradients that are asked for."""
@@ -35,7 +37,7 @@ def explain(wrt: tuple[str, ...], steps: bool, as_json: bool, html: Path | None,
         if html is not None:
             html.write_text(to_sheet(given["what"], receipts, lang), encoding="utf-8")
     except (PullbackError, ValueError, OSError) as error:
-        raise BadInput(str(error)) from None
+        raise BadInput(reason(error, words_of(lang))) from None
     if as_json:
         data = {"program": given["what"], "receipts": [receipt.to_dict() for receipt in receipts]}
         click.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))

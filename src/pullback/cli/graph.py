@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,9 +10,11 @@ import click
 from ..core.errors import PullbackError
 from ..glass.language import text
 from ..glass.serve import Server
-from .options import BadInput, Command, language_option, option
+from .options import BadInput, Command, File, Whole, language_option, option
 from .program import program_options, read_program
+from .refused import reason
 from .served import Served
+from .words import words_of
 
 __all__ = ["graph"]
 
@@ -23,10 +24,10 @@ __all__ = ["graph"]
 @option("--mermaid", is_flag=True)
 @option("--dot", is_flag=True)
 @option("--json", "as_json", is_flag=True)
-@option("--svg", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
-@option("--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@option("--svg", metavar="FILE", type=File())
+@option("--html", metavar="FILE", type=File())
 @option("--serve", is_flag=True)
-@option("--port", type=click.IntRange(0, 65535), default=0)
+@option("--port", metavar="N", type=Whole(0, 65535), default=0)
 @language_option
 def graph(lang: str, mermaid: bool, dot: bool, as_json: bool, serve: bool, port: int, **given: Any) -> None:
     """Draw, write files, or serve the page."""
@@ -44,7 +45,7 @@ def graph(lang: str, mermaid: bool, dot: bool, as_json: bool, serve: bool, port:
             path.write_text(content, encoding="utf-8")
         server = Server(served, port=port, lang=lang) if serve else None
     except (PullbackError, ValueError, OSError, ModuleNotFoundError) as error:
-        raise BadInput(str(error)) from None
+        raise BadInput(reason(error, words_of(lang))) from None
     if as_json:
         click.echo(json.dumps(drawing.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     elif dot:

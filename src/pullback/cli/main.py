@@ -12,7 +12,7 @@ import click
 from ..train.runs import package_version
 from .explain import explain
 from .graph import graph
-from .options import BadInput, Group, language, language_option
+from .options import BadInput, Group, asked_language, language_option
 from .refused import refusal
 from .train import train
 from .words import words_of
@@ -38,7 +38,7 @@ class Main(Group):
         try:
             code: Any = run()
         except click.ClickException as error:
-            _print_error(error)
+            _print_error(error, asked_language(sys.argv[1:] if args is None else args))
             code = error.exit_code
         except click.Abort:
             code = 130
@@ -46,7 +46,7 @@ class Main(Group):
 
 
 @click.group(cls=Main, help="help.main")
-@click.version_option(package_version(), prog_name="pullback", help="help.version")
+@click.version_option(package_version(), prog_name="pullback", message="%(prog)s %(version)s", help="help.version")
 @language_option
 def main(lang: str) -> None:
     """The command line of pullback."""
@@ -56,9 +56,12 @@ for command in (train, explain, graph):
     main.add_command(command)
 
 
-def _print_error(error: click.ClickException) -> None:
+def _print_error(error: click.ClickException, lang: str) -> None:
     context = getattr(error, "ctx", None)
-    words = words_of(language(context))
+    words = words_of(lang)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
     line = f"{words['error']}: {refusal(error, words)}"
     if context is not None and not isinstance(error, BadInput):
         line += f" ({words['error.hint'].format(command=context.command_path)})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,20 @@ import click
 from ..glass.language import locale_language
 from .words import CATALOGUES, words_of
 
-__all__ = ["BadInput", "Command", "Group", "Widths", "finite", "language", "language_option", "option"]
+__all__ = [
+    "BadInput",
+    "Command",
+    "File",
+    "Group",
+    "Number",
+    "OneOf",
+    "Whole",
+    "Widths",
+    "asked_language",
+    "language",
+    "language_option",
+    "option",
+]
 
 _CHOSEN = "pullback.language"
 
@@ -29,6 +43,16 @@ def language(context: click.Context | None = None) -> str:
     return locale_language() if context is None else str(context.meta.get(_CHOSEN, locale_language()))
 
 
+def asked_language(args: Sequence[str]) -> str:
+    """The language that the last `--lang` among the words of a command chose; else the locale's."""
+    chosen = locale_language()
+    for word, value in zip(args, [*args[1:], ""], strict=False):
+        value = word.removeprefix("--lang=") if word.startswith("--lang=") else value
+        if (word == "--lang" or word.startswith("--lang=")) and value in CATALOGUES:
+            chosen = value
+    return chosen
+
+
 def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
     """Declare an option; its help is the catalogue's entry ``help.<name>``."""
     name = names[0].lstrip("-").replace("-", "_")
@@ -42,7 +66,7 @@ def language_option(function: Any) -> Any:
         context.meta[_CHOSEN] = chosen = value or language(context)
         return chosen
 
-    return option("--lang", type=click.Choice(list(CATALOGUES)), is_eager=True, callback=choose)(function)
+    return option("--lang", type=OneOf(list(CATALOGUES)), is_eager=True, callback=choose)(function)
 
 
 class _Translating(click.Command):
@@ -50,11 +74,20 @@ class _Translating(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the language first, wherever it stands: `--help --lang zh` is to be in Chinese."""
-        for option, value in zip(args, [*args[1:], ""], strict=False):
-            chosen = option.removeprefix("--lang=") if option.startswith("--lang=") else value
-            if (option == "--lang" or option.startswith("--lang=")) and chosen in CATALOGUES:
-                ctx.meta[_CHOSEN] = chosen
-        return super().parse_args(ctx, args)
+        if any(word == "--lang" or word.startswith("--lang=") for word in args):
+            ctx.meta[_CHOSEN] = asked_language(args)
+        surplus = not ctx.allow_extra_args
+        ctx.allow_extra_args = True  # so that it is refused here, in the language that was chosen
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.BadOptionUsage as error:
+            flags = [name for p in self.params if isinstance(p, click.Option) and p.is_flag for name in p.opts]
+            key = "error.takes_no_value" if error.option_name in flags else "error.needs_value"
+            said = words_of(language(ctx))[key].format(name=error.option_name)
+            raise click.BadOptionUsage(error.option_name, said, ctx) from None
+        if surplus and ctx.args and not ctx.resilient_parsing:
+            raise click.UsageError(words_of(language(ctx))["error.surplus"].format(words=" ".join(ctx.args)), ctx)
+        return rest
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         key, self.help = self.help, words_of(language())[self.help or ""]
@@ -64,7 +97,9 @@ class _Translating(click.Command):
             self.help = key
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        pieces = " ".join(self.collect_usage_pieces(ctx))
+        words = words_of(language())
+        known = {"[OPTIONS]": words["help.some_options"], "COMMAND [ARGS]...": words["help.some_command"]}
+        pieces = " ".join(known.get(piece, piece) for piece in self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, pieces, prefix=words_of(language())["help.usage"])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -89,11 +124,59 @@ class Group(_Translating, click.Group):
             )
 
 
-def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN and infinity, which click's ranges let through."""
-    if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"expected a finite number, got {value}", context, parameter)
-    return value
+class OneOf(click.Choice[str]):
+    """One of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _converted(super().convert, "error.one_of", value, param, ctx, choices=", ".join(self.choices))
+
+
+class Whole(click.IntRange):
+    """A whole number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _converted(super().convert, "error.whole", value, param, ctx, range=_range(self))
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = _converted(super().convert, "error.number", value, param, ctx, range=_range(self))
+        if math.isfinite(found):  # which ranges let pass
+            return found
+        raise click.BadParameter(words_of(language(ctx))["error.finite"].format(value=value), ctx, param)
+
+
+class File(click.Path):
+    """A file to write, which is no folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, writable=False, readable=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return _converted(super().convert, "error.file", value, param, ctx)
+
+
+def _converted(
+    convert: Callable[..., Any], key: str, value: Any, param: click.Parameter | None, ctx: click.Context | None,
+    **facts: Any,
+) -> Any:  # fmt: skip
+    """What click makes of a value; what it refuses is said in the language of the command."""
+    try:
+        return convert(value, param, ctx)
+    except click.BadParameter:
+        said = words_of(language(ctx))[key].format(value=value, **facts)
+        raise click.BadParameter(said, ctx, param) from None
+
+
+def _range(kind: click.IntRange | click.FloatRange) -> str:
+    """A range as people write it: "x ≥ 1", "0 ≤ x < 1"."""
+    low = "" if kind.min is None else f"{kind.min:g} {'<' if kind.min_open else '≤'} "
+    high = "" if kind.max is None else f" {'<' if kind.max_open else '≤'} {kind.max:g}"
+    if low and not high:
+        return f"x {'>' if kind.min_open else '≥'} {kind.min:g}"
+    return f"{low}x{high}"
 
 
 class Widths(click.ParamType):
@@ -121,4 +204,5 @@ def _translated_record(record: tuple[str, str]) -> tuple[str, str]:
     key, space, rest = text.partition("  ")
     if names == "--help":
         key = "help.help"
-    return names, words_of(language())[key] + space + rest
+    words = words_of(language())
+    return names, words[key] + space + rest.replace("[default: ", "[" + words["help.default"])

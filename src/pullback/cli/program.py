@@ -19,7 +19,7 @@ from ..glass.typed import Place, call_at
 from ..tensor import Tensor, tensor
 from ..train.runs import CONFIG, load_run
 from ..transforms import keep_values
-from .options import option
+from .options import OneOf, Whole, option
 from .sources import read_again
 from .words import words_of
 
@@ -109,8 +109,8 @@ class Program:
 def program_options(function: Any) -> Any:
     """The argument and the options that say which program is meant."""
     for declare in (
-        option("--items", type=click.IntRange(min=1), metavar="N"),
-        option("--dtype", type=click.Choice(["float64", "float32"])),
+        option("--items", type=Whole(min=1), metavar="N"),
+        option("--dtype", type=OneOf(["float64", "float32"])),
         option("--at", multiple=True, metavar="NAME=VALUE"),
         click.argument("what", metavar="EXPR|RUN"),
     ):

@@ -76,11 +76,11 @@ def read_source(
         for option, value in (("target", target), ("task", task)):
             if value is not None:
                 raise ValueError(words["error.target_unused"].format(option=option, value=data))
-        return _read_digits(dtype) if data == "digits" else _read_idx(Path(place), dtype)
+        return _read_digits(dtype) if data == "digits" else _read_idx(Path(place), dtype, words)
     if kind == "csv" and place:
         if target is None:
             raise ValueError(words["error.target"])
-        return _read_csv(Path(place), target, task, dtype, seed)
+        return _read_csv(Path(place), target, task, dtype, seed, words)
     raise ValueError(words["error.data"].format(value=data))
 
 
@@ -108,24 +108,19 @@ def _read_digits(dtype: str) -> Source:
     return _images("digits", "digits", "digits", train, test, list(range(10)), 16.0)
 
 
-def _read_idx(folder: Path, dtype: str) -> Source:
+def _read_idx(folder: Path, dtype: str, words: Mapping[str, str]) -> Source:
     (train_images, train_labels), (test_images, test_labels) = load_idx_folder(folder)
     if train_images.shape[1:] != test_images.shape[1:]:
-        raise ValueError(
-            f"{folder}: expected training and test images of one size, got {train_images.shape[1:]} and "
-            f"{test_images.shape[1:]}"
-        )
-    for name, labels in (("training", train_labels), ("test", test_labels)):
+        sizes = {"train": train_images.shape[1:], "test": test_images.shape[1:]}
+        raise ValueError(words["error.idx_sizes"].format(folder=folder, **sizes))
+    for labels in (train_labels, test_labels):
         if labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0:
-            raise ValueError(
-                f"{folder}: expected {name} labels that are integers from 0, got "
-                + (f"dtype {labels.dtype}, least {labels.min()}" if len(labels) else "none")
-            )
+            found = f"{labels.dtype}, {labels.min()}" if len(labels) else "0"
+            raise ValueError(words["error.idx_labels"].format(folder=folder, found=found))
     classes = int(train_labels.max()) + 1
     if int(test_labels.max()) >= classes:
-        raise ValueError(
-            f"{folder}: the test labels run to {int(test_labels.max())}, the training labels only to {classes - 1}"
-        )
+        ends = {"test": int(test_labels.max()), "train": classes - 1}
+        raise ValueError(words["error.idx_classes"].format(folder=folder, **ends))
     largest = 255.0 if train_images.dtype == np.uint8 else float(np.abs(train_images).max()) or 1.0
     train = train_images.reshape(len(train_images), -1).astype(dtype), train_labels.astype(np.int64)
     test = test_images.reshape(len(test_images), -1).astype(dtype), test_labels.astype(np.int64)
@@ -139,15 +134,15 @@ def _images(
     return Source(kind, name, source, scaled[0], scaled[1], list(classes), {"mean": 0.0, "std": largest}, None)
 
 
-def _read_csv(path: Path, target: str, task: Any, dtype: str, seed: int) -> Source:
+def _read_csv(path: Path, target: str, task: Any, dtype: str, seed: int, words: Mapping[str, str]) -> Source:
     table = read_csv(path, target, task=task)
     assert table.target is not None
     if table.classes is not None and len(table.classes) < 2:
-        raise ValueError(f"{path}: target: expected two classes or more in column {target!r}, got {table.classes}")
+        raise ValueError(words["error.csv_classes"].format(path=path, column=target, classes=table.classes))
     parts = random_split(range(len(table.features)), [TRAIN_SHARE, 1 - TRAIN_SHARE], seed=seed)
     chosen, held = (part.indices for part in parts)
     if not len(chosen) or not len(held):
-        raise ValueError(f"{path}: expected rows to train on and to test with, got {len(table.features)} in all")
+        raise ValueError(words["error.csv_rows"].format(path=path, count=len(table.features)))
     inputs = _scaling(table.features[chosen])
     features = _scale(table.features, inputs).astype(dtype)
     if table.classes is not None:

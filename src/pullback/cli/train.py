@@ -35,7 +35,8 @@ from .continuing import (
     remove_checkpoints,
     save_weights,
 )
-from .options import BadInput, Command, Widths, finite, language, language_option, option
+from .options import BadInput, Command, Number, OneOf, Whole, Widths, language, language_option, option
+from .refused import reason
 from .sources import Source, read_source
 from .words import words_of
 
@@ -49,7 +50,7 @@ Words = Mapping[str, str]
 LEARNING_RATES = {"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3, "adagrad": 3e-2, "rmsprop": 1e-3}
 MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 WEIGHT_DECAY = {"adamw": 1e-2}
-SHARE = click.FloatRange(0, 1, max_open=True)
+SHARE = Number(0, 1, max_open=True)
 PICTURE = "loss.png"
 SECONDS_BETWEEN_CHECKPOINTS = 5.0
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -58,19 +59,19 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @click.command(cls=Command, help="help.train")
 @click.argument("data", metavar="DATA", required=False)
 @option("--target", metavar="COLUMN")
-@option("--task", type=click.Choice(["classification", "regression"]))
+@option("--task", type=OneOf(["classification", "regression"]))
 @option("--layers", type=Widths(), default="256", show_default=True)
-@option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
-@option("--optimizer", type=click.Choice(list(LEARNING_RATES)), default="adam", show_default=True)
-@option("--lr", metavar="NUMBER", type=click.FloatRange(min=0, min_open=True), callback=finite)
-@option("--momentum", metavar="NUMBER", type=SHARE, callback=finite)
-@option("--weight-decay", metavar="NUMBER", type=click.FloatRange(min=0), callback=finite)
-@option("--batch-size", metavar="N", type=click.IntRange(min=1), default=64, show_default=True)
-@option("--epochs", metavar="N", type=click.IntRange(min=1), default=30, show_default=True)
-@option("--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True)
-@option("--dropout", metavar="NUMBER", type=SHARE, default=0.2, show_default=True, callback=finite)
-@option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True)
-@option("--threads", metavar="N", type=click.IntRange(min=1), default=1, show_default=True)
+@option("--activation", type=OneOf(list(ACTIVATIONS)), default="relu", show_default=True)
+@option("--optimizer", type=OneOf(list(LEARNING_RATES)), default="adam", show_default=True)
+@option("--lr", metavar="NUMBER", type=Number(min=0, min_open=True))
+@option("--momentum", metavar="NUMBER", type=SHARE)
+@option("--weight-decay", metavar="NUMBER", type=Number(min=0))
+@option("--batch-size", metavar="N", type=Whole(min=1), default=64, show_default=True)
+@option("--epochs", metavar="N", type=Whole(min=1), default=30, show_default=True)
+@option("--seed", metavar="N", type=Whole(min=0), default=0, show_default=True)
+@option("--dropout", metavar="NUMBER", type=SHARE, default=0.2, show_default=True)
+@option("--dtype", type=OneOf(DTYPES), default="float32", show_default=True)
+@option("--threads", metavar="N", type=Whole(min=1), default=1, show_default=True)
 @option("--out", metavar="FOLDER", type=click.Path(path_type=Path))
 @option("--resume", metavar="RUN", type=click.Path(path_type=Path))
 @option("--quiet", is_flag=True)
@@ -101,7 +102,7 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
     except (ValueError, TypeError, OSError, PullbackError) as error:
         if debug:
             traceback.print_exc()
-        raise BadInput(_message(error, words)) from None
+        raise BadInput(reason(error, words)) from None
     try:
         if resume is None:
             (folder / CHECKPOINTS).mkdir()
@@ -123,7 +124,7 @@ def train(data: str | None, resume: Path | None, quiet: bool, debug: bool, lang:
     except OSError as error:  # a full disk, a folder that is gone
         if debug:
             traceback.print_exc()
-        click.echo(f"{words['error']}: {_message(error, words)}", err=True)
+        click.echo(f"{words['error']}: {reason(error, words)}", err=True)
         if resume is None and not (folder / CONFIG).exists():
             shutil.rmtree(folder, ignore_errors=True)  # nothing began
         _say_how_to_go_on(folder, words)
@@ -303,12 +304,4 @@ def _draw(trainer: Trainer, source: Source, folder: Path, console: Console, word
     except ImportError:
         console.print(words["no_picture"], style="yellow")
     except OSError as error:
-        console.print(words["no_picture.file"].format(reason=error.strerror or error), style="yellow")
-
-
-def _message(error: Exception, words: Words) -> str:
-    if isinstance(error, FileNotFoundError) and error.strerror:
-        return words["error.no_file"].format(path=error.filename)
-    if isinstance(error, OSError) and error.strerror and not isinstance(error, PullbackError):
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+        console.print(words["no_picture.file"].format(reason=reason(error, words)), style="yellow")
