@@ -281,6 +281,11 @@ def test_two_threads_give_the_same_bits():
     assert results[0] == results[1] == results[2]
 
 
+def test_drawings_say_how_often_a_loop_runs():
+    step = pb.compile(recurrent)
+    assert "scan ×9" in pb.graph(step.graph(W, H, XS)).mermaid()
+
+
 OPERATIONS = {
     "tanh": pb.tanh,
     "sin": pb.sin,

@@ -42,7 +42,7 @@ def box_title(box: Box, detailed: bool) -> str:
         return box.symbol
     if detailed:
         formula = to_unicode(formula_of(box.mapping, *(x.symbol for x in box.inputs), **box.static))
-        return f"{box.symbol} = {formula if len(formula) <= LONGEST else box.mapping.name}"
+        return f"{box.symbol} = {formula if len(formula) <= LONGEST else _named(box.mapping, box.static)}"
     general = _general(box.mapping, len(box.inputs), tuple(sorted(box.static.items(), key=lambda item: item[0])))
     return f"{box.symbol}: {general}"
 
@@ -57,7 +57,13 @@ def _general(mapping: Mapping, count: int, static: Any) -> str:
 @lru_cache(maxsize=1024)
 def _remembered(mapping: Mapping, count: int, static: tuple[tuple[str, Any], ...]) -> str:
     formula = to_unicode(formula_of(mapping, *(argument_name(mapping, i, count) for i in range(count)), **dict(static)))
-    return formula if len(formula) <= LONGEST else mapping.name
+    return formula if len(formula) <= LONGEST else _named(mapping, dict(static))
+
+
+def _named(mapping: Mapping, static: dict[str, Any]) -> str:
+    """Return the name of a mapping, of a loop with the number of its steps."""
+    lengths = [x.length for x in static.values() if hasattr(x, "body") and hasattr(x, "length")]
+    return f"{mapping.name} ×{lengths[0]:,}" if lengths else mapping.name
 
 
 def edge_lines(edge: Edge, diagram: Diagram, direction: str) -> list[str]:
