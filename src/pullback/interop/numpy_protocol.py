@@ -16,6 +16,7 @@ import numpy as np
 from ..core import tree
 from ..core.spec import ndim_of, shape_of, spec_of
 from ..core.value import Value
+from .numpy_linalg import linalg_call
 
 __all__ = ["function_call", "ufunc_call"]
 
@@ -231,10 +232,10 @@ def function_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dic
     module = function.__module__ or ""
     shown = f"{module.replace('numpy', 'np', 1)}.{name}"
     if module == "numpy.linalg":
-        target = _lookup(f"linalg.{name}")
-        if target is None:
+        found = linalg_call(_counterpart, name, args, kwargs)
+        if found is None:
             raise _refused(shown, None)
-        return target(*args, **kwargs)
+        return found
     if module != "numpy":
         raise _refused(shown, None)
     if name in QUESTIONS:

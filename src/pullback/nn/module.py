@@ -200,6 +200,32 @@ class Module:
         """Keep a parameter, or None, under this name."""
         setattr(self, name, parameter)
 
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Put a module inside, or None, under a name that may be written in no program, such as "0".
+
+        Raises TypeError for what is no module and for a name that is no text; KeyError for a name that is empty, that
+        has a dot in it, or that is taken by something else than a module.
+
+        >>> import pullback as pb
+        >>> net = pb.nn.Module()
+        >>> net.add_module("first", pb.nn.Linear(4, 2))
+        >>> [name for name, _ in net.named_parameters()]
+        ['first.weight', 'first.bias']
+        """
+        kind = type(self).__name__
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{kind}.add_module: expected a module or None, got {type(module).__name__}")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind}.add_module: expected the name as text, got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"{kind}.add_module: expected a name that is not empty and has no dot in it, got {name!r}")
+        present = vars(self).get(name)
+        if hasattr(self, name) and not (isinstance(present, Module) or (present is None and name in vars(self))):
+            raise KeyError(f"{kind}.add_module: {name!r} is the name of something else")
+        setattr(self, name, module)
+
+    register_module = add_module
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of all parameters and persistent buffers by path."""
         return {path: Tensor(TAPE, np.array(numbers_of(x))[()]) for path, x in self._state()}
