@@ -70,7 +70,7 @@ def test_killed_and_interrupted_runs_end_bit_for_bit_as_one_that_was_left_alone(
         for _ in range(2):
             process = started(*words)
             before = set((run / "checkpoints").glob("step-*"))
-            wait_for(lambda: set((run / "checkpoints").glob("step-*")) - before, process)  # noqa: B023
+            wait_for(lambda: set((run / "checkpoints").glob("step-*")) - before, process)  # noqa: B023  # called before `before` changes
             time.sleep(random.uniform(0, 0.05))
             process.send_signal(kind)
             output, errors = process.communicate(timeout=60)

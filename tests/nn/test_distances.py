@@ -48,7 +48,7 @@ def test_cosine_similarity(dim, agreement):
         want = torch.nn.functional.cosine_similarity(a, b, dim)
         have = nn.CosineSimilarity(dim)
         agreement.compare("loss", "CosineSimilarity", "value", have(first, B), want)
-        loss = lambda a, b: have(a, b).sum()  # noqa: B023
+        loss = lambda a, b: have(a, b).sum()  # noqa: B023  # called before `have` changes
         if first is A:
             derivatives(agreement, "CosineSimilarity", loss, want.sum(), (a, b))
         for g in pb.grad(loss, argnums=(0, 1))(first, B):

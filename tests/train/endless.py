@@ -25,7 +25,7 @@ class Jitter(Callback):
 
     def on_gradients(self, trainer):
         for parameter in trainer.model.parameters():
-            parameter.grad = parameter.grad * float(1 + 0.01 * np.random.normal() + 0.01 * random.random())  # noqa: NPY002
+            parameter.grad = parameter.grad * float(1 + 0.01 * np.random.normal() + 0.01 * random.random())  # noqa: NPY002  # the global stream
 
     def on_train_end(self, trainer):
         self.weights = _bytes(trainer.model)
@@ -46,7 +46,7 @@ def noise(batch, generator):
 def train(folder, killing=()):
     """Train to the end in ``folder``, from the newest checkpoint there is; return the final state as bytes."""
     pb.random.manual_seed(3)
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002  # the global stream
     random.seed(7)
     draw = np.random.default_rng(0)
     x = draw.normal(size=(46, 3)).astype(np.float32)
@@ -71,7 +71,7 @@ def train(folder, killing=()):
     slots = repr([(number, {name: np.asarray(x).tobytes() for name, x in slot.items()})
                   for number, slot in optimizer.state_dict()["state"].items()])  # fmt: skip
     figures = [{name: x for name, x in record.items() if name != "seconds"} for record in history]
-    return repr((weights, slots, figures, optimizer.lr, pb.random.get_state(), np.random.random())).encode()  # noqa: NPY002
+    return repr((weights, slots, figures, optimizer.lr, pb.random.get_state(), np.random.random())).encode()  # noqa: NPY002  # the global stream
 
 
 def _bytes(model):

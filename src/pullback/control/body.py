@@ -103,7 +103,7 @@ class Body:
         def make() -> tuple[Spec, ...]:
             return tuple(map(spec_of, record(self, specs).outputs))
 
-        return self.derive(("specs", tuple(specs)), make)  # type: ignore[no-any-return]  # what `make` returns
+        return self.derive(("specs", tuple(specs)), make)
 
 
 def record(function: Callable[..., Sequence[Any]], specs: Sequence[Spec]) -> Body:
@@ -161,7 +161,7 @@ def batch_flags(body: Body, specs: Sequence[Spec], flags: Sequence[bool], size: 
         record(probe, with_axis(specs, flags, size))
         return tuple(found)
 
-    return body.derive(("flags", tuple(specs), tuple(flags), size), make)  # type: ignore[no-any-return]  # a Flags
+    return body.derive(("flags", tuple(specs), tuple(flags), size), make)
 
 
 def with_axis(specs: Sequence[Spec], flags: Sequence[bool], size: int) -> list[Spec]:

@@ -144,7 +144,7 @@ def _batch(flags: Sequence[bool], args: Sequence[Any], *, branches: Branches) ->
 
         return record(step, specs)
 
-    return branch_mapping(*args, branches=Branches(*branches.derive(("batch", specs, tuple(flags)), many)))  # type: ignore[no-any-return]  # a mapping with several results
+    return branch_mapping(*args, branches=Branches(*branches.derive(("batch", specs, tuple(flags)), many)))
 
 
 # ----------------------------------------------------------------------------------------------- samples

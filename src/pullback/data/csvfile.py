@@ -185,7 +185,7 @@ def _read_target(
     if task == "regression" or (task is None and not whole and _is_regression(cells, path, name)):
         return np.array([_read_number(text, path, line, name) for line, text in cells], np.float32), None
     labels = [int(text) for text in texts] if whole else texts
-    classes: tuple[Any, ...] = tuple(sorted(set(labels)))  # type: ignore[type-var]  # all of one kind
+    classes: tuple[Any, ...] = tuple(sorted(set(labels)))
     position = {label: number for number, label in enumerate(classes)}
     return np.array([position[label] for label in labels], np.int64), classes
 

@@ -88,7 +88,7 @@ class ArrayDataset(Dataset):
             return tuple(array[int(indices)] for array in self.arrays)
         return self.gather(indices)
 
-    def gather(self, indices: slice | NDArray[np.int64]) -> tuple[NDArray[Any], ...]:  # type: ignore[override]
+    def gather(self, indices: slice | NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         """The batch at ``indices``: one array of shape (len(indices), …) per array.
 
         >>> ArrayDataset(np.array([10, 20, 30])).gather(np.array([2, 2, 0]))

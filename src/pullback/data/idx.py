@@ -53,7 +53,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             return _read(raw, path, most=size)
         try:
             with gzip.open(raw) as unpacked:
-                return _read(unpacked, path, most=size * DEFLATE_MAX_RATIO)  # type: ignore[arg-type]
+                return _read(unpacked, path, most=size * DEFLATE_MAX_RATIO)  # type: ignore[arg-type]  # it reads as a binary file does
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: damaged gzip file: {error}") from error
 

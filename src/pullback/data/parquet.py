@@ -80,7 +80,7 @@ def child() -> None:
             found = {"error": str(error)}
         else:
             arrays = {"features": table.features} | ({} if table.target is None else {"target": table.target})
-            np.savez(result.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]  # no name is allow_pickle
+            np.savez(result.with_suffix(".npz"), **arrays)
             found = {"names": table.feature_names, "classes": table.classes}
     part = result.with_suffix(".part")
     part.write_text(json.dumps(found), encoding="utf-8")

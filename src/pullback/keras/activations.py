@@ -29,4 +29,4 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 def activation_of(activation: str | Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     """The function of that name; None is the identity."""
-    return named("activation", "linear" if activation is None else activation, ACTIVATIONS)  # type: ignore[no-any-return]
+    return named("activation", "linear" if activation is None else activation, ACTIVATIONS)

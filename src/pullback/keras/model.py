@@ -115,19 +115,19 @@ class Model(Trainable, Layer):
         return m.astype(x, entry.dtype)
 
     @property
-    def takes_integers(self) -> bool:  # type: ignore[override]
+    def takes_integers(self) -> bool:  # type: ignore[override]  # of a variable
         """Whether all inputs look up numbers in tables."""
         return self.graph is not None and all(map(self.graph.keeps_integers, self.graph.entries))
 
     # ------------------------------------------------------------------------------------- building
 
     @property
-    def is_built(self) -> bool:  # type: ignore[override]
+    def is_built(self) -> bool:  # type: ignore[override]  # of a variable
         """Whether the parameters are there."""
         return self.graph is not None or self._sample is not None
 
     @property
-    def has_one_input(self) -> bool:  # type: ignore[override]
+    def has_one_input(self) -> bool:  # type: ignore[override]  # of a variable
         """Whether nested lists are numbers of the only input."""
         return self.graph is not None and len(self.graph.entries) == 1 and not isinstance(self.graph.inputs, list)
 
@@ -179,7 +179,7 @@ class Model(Trainable, Layer):
         return self._need_graph("input_names").input_names
 
     @property
-    def output_names(self) -> list[str]:  # type: ignore[override]
+    def output_names(self) -> list[str]:  # type: ignore[override]  # of a variable
         """The names of the outputs, by which losses and targets may be given."""
         if self.graph is not None:
             return self.graph.output_names

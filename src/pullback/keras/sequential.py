@@ -32,7 +32,7 @@ class Sequential(Model):
     array([[7.]], dtype=float32)
     """
 
-    has_one_input = True  # type: ignore[assignment]
+    has_one_input = True
 
     def __init__(self, layers: Iterable[Any] = (), *, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)

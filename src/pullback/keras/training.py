@@ -258,7 +258,7 @@ class Trainable:
 
     def _bind(self, optimizer: Any) -> None:
         """The optimiser of this model's parameters."""
-        parameters = list(self.parameters())  # type: ignore[attr-defined]
+        parameters = list(self.parameters())  # type: ignore[attr-defined]  # a module's
         if optimizer.inner is None:
             if not parameters:
                 raise PullbackError(f"{self.name}: there is nothing to train: the model has no parameters")

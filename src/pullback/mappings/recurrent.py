@@ -91,7 +91,7 @@ def _lstm_kernel(z: Any, c: Any) -> tuple[Any, Any]:
 
 def _lstm_pullback(gs: Any, y: Any, z: Any, c: Any, *, needs: Sequence[Any]) -> tuple[Any, Any]:
     to_h, to_c = (space.zeros(c) if g is None else g for g in gs)
-    return _lstm_slope(to_h, to_c, z, c)  # type: ignore[no-any-return]  # a pair, as the spec says
+    return _lstm_slope(to_h, to_c, z, c)
 
 
 def _lstm_slope_body(to_h: Any, to_c: Any, z: Any, c: Any) -> tuple[Any, Any]:

@@ -142,7 +142,7 @@ class LSTMCell(_Cell):
         h, c = pair(self, hx)
         h, c = self._starting(x, "h", h), self._starting(x, "c", c)
         a, b = self._weighted(x, h)
-        return _lstm_cell(m.add(a, b), c)  # type: ignore[no-any-return]  # a pair
+        return _lstm_cell(m.add(a, b), c)
 
 
 class GRUCell(_Cell):

@@ -125,7 +125,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 def gradient_cell(parameter: Any) -> Cell | None:
     """Return the cell that holds the gradient of a leaf, or None when it is not asked for one."""
     link = parameter._link
-    return None if link is None else link.grad  # type: ignore[no-any-return]  # a leaf's link is a Leaf
+    return None if link is None else link.grad
 
 
 def plain_gradient(cell: Cell) -> Any:

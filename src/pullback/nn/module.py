@@ -258,7 +258,7 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is in training mode (dropout drops, normalisation uses the batch)."""
-        return self._mode.read()  # type: ignore[no-any-return]  # a static cell
+        return self._mode.read()
 
     def train(self, mode: bool = True) -> Self:
         """Put this module and all inside it into training mode, and return it."""

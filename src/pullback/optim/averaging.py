@@ -185,7 +185,7 @@ def update_bn(loader: Iterable[Any], model: Module) -> None:
     if not layers:
         return
     modes = [(x, x.training) for x in model.modules()]
-    momenta = [(x, getattr(x, "momentum")) for x in layers]  # noqa: B009
+    momenta = [(x, x.momentum) for x in layers]
     try:
         model.train()
         for layer in layers:

@@ -91,4 +91,4 @@ class Classifier(ClassifierMixin, NetworkEstimator):
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each sample, (n,)."""
         indices = self._outputs(X).argmax(axis=1)
-        return self.classes_[indices]  # type: ignore[no-any-return]
+        return self.classes_[indices]

@@ -60,7 +60,7 @@ class Tensor(Operators):
         # Written out, as `dtype`: what asks for the shape is asked all the time.
         payload = self._payload
         if payload.__class__ is Cell:
-            return payload.read().shape  # type: ignore[no-any-return]  # a cell of a tensor holds an array
+            return payload.read().shape
         return payload.shape if self._owner is TAPE else self._owner.spec(self).shape
 
     @property
@@ -68,7 +68,7 @@ class Tensor(Operators):
         """The dtype of the elements."""
         payload = self._payload
         if payload.__class__ is Cell:
-            return payload.read().dtype  # type: ignore[no-any-return]  # a cell of a tensor holds an array
+            return payload.read().dtype
         return payload.dtype if self._owner is TAPE else self._owner.spec(self).dtype
 
     @property

@@ -23,7 +23,7 @@ def vmap_equals_loop(subject: Subject) -> None:
     """Batched value and gradient equal a loop over the examples: with all inputs batched, and each alone."""
     batch = subject.mapping.batch
     if batch.__class__ is unsupported:
-        raise NotApplicable(f"batching is unsupported: {batch.reason}")  # type: ignore[union-attr]  # just tested
+        raise NotApplicable(f"batching is unsupported: {batch.reason}")
     draws = [subject.draw(seed) for seed in range(EXAMPLES)]
     for case in subject.cases:
         alternatives = [_matching(case, samples) for samples in draws]
@@ -134,7 +134,7 @@ def traced(subject: Subject) -> None:
         if not subject.mapping.differentiable or not case.active or not case.has_real_output:
             continue
         if backs.__class__ is unsupported:
-            require(refused(backs), f"{case}: the pullback is unsupported, but it answers")  # type: ignore[arg-type]
+            require(refused(backs), f"{case}: the pullback is unsupported, but it answers")
             continue
         gradient = grad(
             projected(case.function(case.active), case.cotangents()), argnums=tuple(range(len(case.active)))

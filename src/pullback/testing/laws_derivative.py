@@ -154,7 +154,7 @@ def subsets(subject: Subject) -> None:
         raise NotApplicable("there is one differentiable input")
     pullback = subject.mapping.pullback
     if pullback.__class__ is unsupported:
-        raise NotApplicable(f"the pullback is unsupported: {pullback.reason}")  # type: ignore[union-attr]  # just tested
+        raise NotApplicable(f"the pullback is unsupported: {pullback.reason}")
     for case in several:
         us, vs = case.cotangents(), case.directions(case.active)
         together = dict(zip(case.active, arrays_of(_gradients(case, case.active, us)), strict=True))

@@ -47,7 +47,7 @@ def as_loader(
     if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (dict, str)):
         return DataLoader(data, batch_size, shuffle=shuffle, seed=seed)
     if hasattr(data, "__iter__") and not isinstance(data, (Iterator, dict, str)):
-        return data  # type: ignore[no-any-return]  # a loader of the user's own
+        return data
     once = "; an iterator is empty after the first epoch" if isinstance(data, Iterator) else ""
     raise TypeError(
         f"{argument}: expected a DataLoader, a data set, or a tuple of arrays (inputs, targets); got "

@@ -87,7 +87,7 @@ class NativeStep(Step):
             return
         if self.native:
             try:
-                return self._clip()  # type: ignore[no-any-return]  # None
+                return self._clip()
             except (TraceError, EscapedValueError, UnsupportedError) as error:
                 self._refuse(error)
         super().clip()
@@ -95,7 +95,7 @@ class NativeStep(Step):
     def update(self) -> None:
         if self.native:
             try:
-                return self._update()  # type: ignore[no-any-return]  # None
+                return self._update()
             except (TraceError, EscapedValueError, UnsupportedError) as error:
                 self._refuse(error)
         super().update()

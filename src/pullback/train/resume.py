@@ -75,7 +75,8 @@ def restore(trainer: Trainer, contents: dict[str, Any]) -> dict[str, Any]:
             callback.load_state_dict(training["callbacks"][name])
     streams = training["random"]
     random.set_state(streams["pullback"])
-    np.random.set_state((*streams["numpy"][:1], np.array(streams["numpy"][1], np.uint32), *streams["numpy"][2:]))  # noqa: NPY002
+    kind, words, *rest = streams["numpy"]
+    np.random.set_state((kind, np.array(words, np.uint32), *rest))  # noqa: NPY002  # a user's own code may draw from it
     version, numbers, gauss = streams["python"]
     python_random.setstate((version, tuple(numbers.tolist()), gauss))
     return training

@@ -149,8 +149,8 @@ class Trace(Recorder):
 
 def _global_draws() -> Any:
     """Return where the global streams of random numbers of Python and NumPy stand."""
-    state = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[index]
+    state = np.random.get_state()  # noqa: NPY002  # a user's own code may draw from it
+    return random.getstate(), state[1].tobytes(), state[2:]  # type: ignore[index]  # a tuple, as nothing else is asked for
 
 
 def _origin() -> Origin:

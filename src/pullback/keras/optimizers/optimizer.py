@@ -57,7 +57,7 @@ class Optimizer(Recorded):
         self.inner: Any = None
         self.iterations = 0
         self._make, self._settings = make, settings
-        self._rate = self.schedule(0) if self.schedule is not None else float(learning_rate)  # type: ignore[arg-type]
+        self._rate = self.schedule(0) if self.schedule is not None else float(learning_rate)  # type: ignore[arg-type]  # no schedule
 
     @property
     def learning_rate(self) -> float:
