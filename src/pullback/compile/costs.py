@@ -22,6 +22,7 @@ CHEAP = 0.25
 OPERATIONS = {
     **dict.fromkeys(["divide", "sqrt", "reciprocal", "rsqrt", "isclose"], 1.0),
     **dict.fromkeys(["exp", "sigmoid", "silu", "log", "log2", "log10", "tanh", "elu", "selu", "celu", "hypot"], 5.0),
+    **dict.fromkeys(["normal_bell", "normal_below"], 5.0),
     **dict.fromkeys(["expm1", "log1p", "softplus", "log_sigmoid", "logaddexp", "erf", "gelu_tanh", "mish"], 7.0),
     **dict.fromkeys(["erfc", "gelu", "sin", "cos", "tan", "asin", "acos", "atan", "atan2"], 9.0),
     **dict.fromkeys(["sinh", "cosh", "asinh", "acosh", "atanh", "pow", "remainder", "floor_divide"], 16.0),

@@ -15,6 +15,7 @@ from .builder import NUMBERS, Lowering
 from .convolutions import weight_orders
 from .emit.scalars import can_emit
 from .expand import expanded
+from .normal import with_one_bell
 from .program import Instruction, Program
 from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
@@ -84,6 +85,7 @@ def _apply(lowering: Lowering, equations: Sequence[Equation], results: Sequence[
 
 def _improved(lowering: Lowering, program: Program, fixed: Container[Array] = ()) -> list[Instruction]:
     """Return the instructions without those that nobody needs, and what can be done once or at once done so."""
+    program.instructions = with_one_bell(lowering, program.instructions)
     instructions = summed(lowering, sunk(_living(program)))
     return by_squares(lowering, turned_once(lowering, instructions, fixed))
 

@@ -9,7 +9,7 @@ from .function import Function
 from .lanewise import each
 from .types import Operand
 
-__all__ = ["erf", "erfc", "gelu", "gelu_tanh"]
+__all__ = ["erf", "erfc", "gelu", "gelu_tanh", "normal_bell", "normal_below"]
 
 # erf(x)/x − 1 in x², |x| ≤ 7/8
 _ERF = (
@@ -77,10 +77,23 @@ def gelu(f: Function, x: Operand) -> Operand:
     if format_of(x) is DOUBLE:
         below = each(f, "erfc", f.mul(x, f.constant(x, -math.sqrt(0.5))))
         return f.mul(x, f.mul(below, f.constant(x, 0.5)))
-    size = f.smaller(f.constant(x, 17.0), f.abs(x))
-    tail = _tail(f, f.mul(size, f.constant(x, math.sqrt(0.5))), _bell(f, size, 0.5), 0.5)
+    return f.mul(x, normal_below(f, x, normal_bell(f, x)))
+
+
+def normal_bell(f: Function, x: Operand) -> Operand:
+    """e^(−x²/2) in single precision, within 2 ulp."""
+    return _bell(f, _limited(f, x), 0.5)
+
+
+def normal_below(f: Function, x: Operand, bell: Operand) -> Operand:
+    """Φ(x) in single precision, within 6 ulp wherever it is a normal number; `bell` is e^(−x²/2)."""
+    tail = _tail(f, f.mul(_limited(f, x), f.constant(x, math.sqrt(0.5))), bell, 0.5)
     above = f.sub(f.constant(x, 1.0), tail)
-    return f.mul(x, f.select(f.compare("olt", x, f.constant(x, 0.0)), tail, above))
+    return f.select(f.compare("olt", x, f.constant(x, 0.0)), tail, above)
+
+
+def _limited(f: Function, x: Operand) -> Operand:
+    return f.smaller(f.constant(x, 17.0), f.abs(x))
 
 
 _INNER, _CUBIC = math.sqrt(2 / math.pi), 0.044715

@@ -79,12 +79,17 @@ def _reduced(f: Function, x: Operand) -> tuple[Operand, Operand]:
 def power_of_two(f: Function, p: Operand, n: Operand, normal: bool = False) -> Operand:
     """Return p · 2ⁿ, rounded once, for a whole number n; `normal`: the result is known to be a normal number."""
     format = format_of(p)
-    i = f.convert(n, "i32")
     if _scales(f, p):
-        name = f"@llvm.ldexp.{p.type.suffix}.{i.type.suffix}"
-        f.module.declare(f"declare {p.type} {name}({p.type}, {i.type})")
-        return f.value(p.type, f"call {p.type} {name}({p.typed}, {i.typed})")
-    i = f.convert(i, format.integer)
+        # The instruction itself: LLVM's `ldexp` would have n converted to an integer and back.
+        bits, single = p.type.bits * p.type.lanes, p.type.kind == "float"
+        name = f"@llvm.x86.avx512.mask.scalef.p{'s' if single else 'd'}.{bits}"
+        mask = "i16" if p.type.lanes == 16 else "i8"
+        rounding = ("i32", "i32 4") if bits == 512 else ()
+        types = [str(p.type)] * 3 + [mask, *rounding[:1]]
+        given = [p.typed, n.typed, p.typed, f"{mask} -1", *rounding[1:]]
+        f.module.declare(f"declare {p.type} {name}({', '.join(types)})")
+        return f.value(p.type, f"call {p.type} {name}({', '.join(given)})")
+    i = f.convert(f.convert(n, "i32"), format.integer)
     shift = f.constant(i, format.fraction_bits)
     if normal:
         bits = f.bits_as(p, format.integer)
@@ -99,7 +104,7 @@ def power_of_two(f: Function, p: Operand, n: Operand, normal: bool = False) -> O
 
 def _scales(f: Function, p: Operand) -> bool:
     """Whether the target multiplies by powers of two in one instruction (AVX-512 does)."""
-    return f.module.vector_bits == 512 and p.type.lanes > 1
+    return f.module.vector_bits == 512 and p.type.bits * p.type.lanes in (128, 256, 512)
 
 
 def exp_of(f: Function, x: Operand, low: float | None, high: float | None, halvings: int = 0) -> Operand:

@@ -362,7 +362,7 @@ class Function:
         to = a.type.like(kind)
         return self.value(to, f"bitcast {a.typed} to {to}")
 
-    def reduce(self, operation: str, vector: Operand) -> Operand:
+    def reduce(self, operation: str, vector: Operand, flags: str = "") -> Operand:
         """Fold the lanes of a vector: add, mul, max, min (floating point), add, and, or, smax … (integers)."""
         type = vector.type.of(1)
         if vector.type.lanes == 1:
@@ -375,7 +375,7 @@ class Function:
             return self.value(type, f"call reassoc {type} {name}({start.typed}, {vector.typed})")
         name = f"@llvm.vector.reduce.{'f' if vector.type.floating else ''}{operation}.{suffix}"
         self.module.declare(f"declare {type} {name}({vector.type})")
-        return self.value(type, f"call {type} {name}({vector.typed})")
+        return self.value(type, f"call {flags + ' ' if flags else ''}{type} {name}({vector.typed})")
 
 
 def _index(x: Operand | int) -> Operand:

@@ -12,6 +12,7 @@ import numpy as np
 from ..nest import Index, Loaded, Nest, Number, Result, Source, Step
 from .chunks import Cut
 from .conversion import emit_conversion, register_kind
+from .folding import across_lanes, combined, identity
 from .function import Function, Module
 from .scalars import emit_scalar
 from .types import BOOL, I64, PTR, Operand, Type, constant, type_of
@@ -187,7 +188,7 @@ class _Writer:
         """Lanes are rows: each register folds by itself."""
         nest = self.nest
         width = self._width(vectors)
-        starts = [self._identity(nest.steps[i], width) for i in folds for _ in vectors]
+        starts = [self._identity(i, width) for i in folds for _ in vectors]
 
         def body(totals: Sequence[Operand]) -> list[Operand]:
             self.memory = {}
@@ -198,7 +199,7 @@ class _Writer:
             for k, i in enumerate(folds):
                 for u in range(len(vectors)):
                     x = self._folded_value(i, u, vectors, stage)
-                    after.append(self._combine(nest.steps[i], totals[k * len(vectors) + u], x))
+                    after.append(self._combine(i, totals[k * len(vectors) + u], x))
             return after
 
         ends = self._inner_loops(list(range(nest.rows, len(nest.lengths))), starts, body)
@@ -210,7 +211,7 @@ class _Writer:
         nest, shape = self.nest, self.shape
         lanes = shape.lanes
         side = shape.side_by_side
-        starts = [self._identity(nest.steps[i], lanes) for i in folds for _ in range(side)]
+        starts = [self._identity(i, lanes) for i in folds for _ in range(side)]
         keep = len(nest.lengths) - nest.rows == 1 and shape.straight()
 
         def straight(vectors: Sequence[tuple[int, int]], totals: Sequence[Operand]) -> list[Operand]:
@@ -224,9 +225,9 @@ class _Writer:
                 for u, (_, valid) in enumerate(vectors):
                     x = self._folded_value(i, u, vectors, stage)
                     if valid != lanes:
-                        identity = self._identity(nest.steps[i], lanes)
+                        identity = self._identity(i, lanes)
                         x = self.f.select(self.f.mask(lanes, valid), x, identity)
-                    after[k * side + u] = self._combine(nest.steps[i], after[k * side + u], x)
+                    after[k * side + u] = self._combine(i, after[k * side + u], x)
             return after
 
         def across(totals: Sequence[Operand]) -> list[Operand]:
@@ -247,8 +248,8 @@ class _Writer:
         for k, i in enumerate(folds):
             total = ends[k * side]
             for u in range(1, side):
-                total = self._combine(nest.steps[i], total, ends[k * side + u])
-            found[i, 0] = self._across_lanes(nest.steps[i], total)
+                total = self._combine(i, total, ends[k * side + u])
+            found[i, 0] = across_lanes(self.f, nest.steps[i].operation, nest.steps[i].dtype, total)
         return found
 
     def _inner_loops(
@@ -331,6 +332,14 @@ class _Writer:
         x, dtype = self._source(step.sources[0], u, vectors, stage)
         return emit_conversion(self.f, x, dtype, step.dtype)
 
+    def _identity(self, fold: int, lanes: int) -> Operand:
+        step = self.nest.steps[fold]
+        return identity(step.operation, step.dtype, lanes)
+
+    def _combine(self, fold: int, total: Operand, x: Operand) -> Operand:
+        step = self.nest.steps[fold]
+        return combined(self.f, step.operation, step.dtype, total, x)
+
     def _number(self, source: Number, lanes: int) -> Operand:
         kind = register_kind(source.dtype)
         return constant(Type(kind, lanes), source.number)
@@ -386,46 +395,3 @@ class _Writer:
         else:
             for lane in range(valid):
                 f.store(f.lane(x, lane), f.at(self.pointers[place], (offset + lane) * stride, scalar))
-
-    # ----------------------------------------------------------------------------------------------- folds
-
-    def _identity(self, step: Step, lanes: int) -> Operand:
-        type = Type(register_kind(step.dtype), lanes)
-        return constant(type, _IDENTITIES[step.operation](step.dtype))
-
-    def _combine(self, step: Step, a: Operand, b: Operand) -> Operand:
-        f = self.f
-        if step.operation == "add":
-            return f.add(a, b) if step.dtype != np.bool_ else f.binary("or", a, b)
-        if step.operation == "mul":
-            return f.mul(a, b)
-        if step.dtype.kind == "f":
-            return f.intrinsic("maximum" if step.operation == "max" else "minimum", a.type, a, b)
-        sign = "s" if step.dtype.kind == "i" else "u"
-        return f.intrinsic(f"{sign}{step.operation}", a.type, a, b)
-
-    def _across_lanes(self, step: Step, x: Operand) -> Operand:
-        f = self.f
-        if x.type.lanes == 1:
-            return x
-        if step.operation in ("add", "mul"):
-            return f.reduce(step.operation if step.dtype != np.bool_ else "or", x)
-        if step.dtype.kind == "f":
-            return f.reduce("maximum" if step.operation == "max" else "minimum", x)
-        return f.reduce(("s" if step.dtype.kind == "i" else "u") + step.operation, x)
-
-
-def _least(dtype: np.dtype[Any]) -> Any:
-    return -np.inf if dtype.kind == "f" else 0 if dtype.kind == "b" else np.iinfo(dtype).min
-
-
-def _greatest(dtype: np.dtype[Any]) -> Any:
-    return np.inf if dtype.kind == "f" else 1 if dtype.kind == "b" else np.iinfo(dtype).max
-
-
-_IDENTITIES: dict[str, Callable[[np.dtype[Any]], Any]] = {
-    "add": lambda dtype: -0.0 if dtype.kind == "f" else 0,
-    "mul": lambda dtype: 1,
-    "max": _least,
-    "min": _greatest,
-}

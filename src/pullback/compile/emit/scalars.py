@@ -110,6 +110,9 @@ _LOGICAL: dict[str, Callable[..., Operand]] = {
     "logical_not": lambda f, x: f.binary("xor", x, f.constant(x, 1)),
 }
 
+# Called (f, *operands of the result's dtype): parts of mappings, which the compiler shares among them.
+_PARTS: dict[str, Callable[..., Operand]] = {"normal_bell": bell.normal_bell, "normal_below": bell.normal_below}
+
 LOWERED = frozenset({*_FLOATING, *_SAME, *_ASKING, *_LOGICAL, "where", "convert"})
 """Every name that a mapping may lower to here."""
 
@@ -159,6 +162,8 @@ def emit_scalar(
 
     `operands` have `dtypes`; `common` is what NumPy promotes them to. `can_emit` says which are possible.
     """
+    if name in _PARTS:
+        return _PARTS[name](f, *operands)
     assert can_emit(name, dtypes, common, result), (name, dtypes, common, result)
 
     def taken(dtype: Dtype) -> list[Operand]:
