@@ -329,8 +329,10 @@ def test_no_product_is_quicker_than_the_peak():
     from benchmarks import child
 
     done = child.run("benchmarks.floor:beside_a_product", one_thread=True)
-    assert 0.2 * done["peak"] < done["product"] < 1.1 * done["peak"]
-    assert done["two threads"] > 0.9 * done["peak"]
+    assert 0.1 * done["peak"] < done["product"]
+    assert done["two threads"] > 0.5 * done["peak"]  # which other programs may have the second core of
+    if sys.platform != "darwin":  # where NumPy's library has a matrix unit that no vector instruction reaches
+        assert done["product"] < 1.1 * done["peak"]
 
 
 @pytest.mark.slow
