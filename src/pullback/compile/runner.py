@@ -25,7 +25,7 @@ from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan, Segment
 from .program import Call
 from .sharing import Sharing
 from .state import Holding
-from .workers import workers
+from .workers import Workers, workers
 
 __all__ = ["Runner", "Stopped", "block"]
 
@@ -211,8 +211,9 @@ class Runner:
     def execute(self) -> None:
         """Run the code on what the table says, measuring how long it takes."""
         shared = self.threads > 1 and self.sharing.choose()
+        steps = self._shared_steps() if shared else self.steps
         start = perf_counter()
-        ran_shared = [step() for step in (self.shared_steps if shared else self.steps)]
+        ran_shared = [step() for step in steps]
         seconds = perf_counter() - start
         if not shared:
             self.seconds = min(self.seconds, seconds)
@@ -247,18 +248,23 @@ class Runner:
         self.sharing = Sharing()
         self.workspace = block(self.plan.workspace * threads)
         self.table[WORKSPACE] = self.workspace.ctypes.data
-        if threads > 1:
-            self.pool = workers(threads)
-            self.table[POOL] = self.pool.block
+        self.shared_steps: list[Callable[[], Any]] = []
+
+    def _shared_steps(self) -> list[Callable[[], Any]]:
+        """Return what runs the segments on all threads, which start when it is first wanted."""
+        if not self.shared_steps:
+            pool = workers(self.threads)
+            self.table[POOL] = pool.block
             self.shared_steps = [
-                self._shared(segment, alone) if segment.shareable else alone
+                self._shared(pool, segment, alone) if segment.shareable else alone
                 for segment, alone in zip(self.plan.segments, self.steps, strict=True)
             ]
+        return self.shared_steps
 
-    def _shared(self, segment: Segment, alone: Callable[[], Any]) -> Callable[[], Any]:
+    def _shared(self, pool: Workers, segment: Segment, alone: Callable[[], Any]) -> Callable[[], Any]:
         """Return what runs a segment on all threads, or alone where one of them sleeps."""
         assert self.plan.code is not None
-        run, callee, table = self.pool.run, self.plan.code.address(segment.name + ".shared"), self.table.ctypes.data
+        run, callee, table = pool.run, self.plan.code.address(segment.name + ".shared"), self.table.ctypes.data
         checks, status = any(k.checks for k in segment.kernels), self.status
 
         def together() -> bool:

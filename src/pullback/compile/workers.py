@@ -12,8 +12,9 @@ from time import perf_counter, sleep
 
 import numpy as np
 
+from .cache import object_code
 from .emit.function import Module
-from .emit.machine import Code, compile_text, host, load
+from .emit.machine import Code, host, load
 from .emit.sync import FIRST, LINES, emit_pool, pool_words
 
 __all__ = ["Workers", "workers"]
@@ -103,7 +104,8 @@ def _code() -> Code:
     target = host()
     module = Module(target.vector_bits, target.family)
     emit_pool(module)
-    return load(compile_text(module.text(), target), target)
+    code, _ = object_code(module.text(), target)
+    return load(code, target)
 
 
 def _forget() -> None:
