@@ -32,6 +32,7 @@ from . import (
     table,
     unrolled,
 )
+from .child import ChildFailed
 from .figures import Figure, Settings
 from .installed import CONTENDERS
 
@@ -66,19 +67,26 @@ def main(only: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
     names = ", ".join(f"{name} {version}" for name, version in table.versions(CONTENDERS).items())
     console.print(f"[dim]{table.processor()}, {os.cpu_count()} cores. {names}[/]\n", highlight=False)
     results: dict[str, tuple[ModuleType, list[Figure]]] = {}
-    chosen = only or tuple(WORKLOADS)
+    chosen, failed = only or tuple(WORKLOADS), False
     with _progress() as tell:
         for number, name in enumerate(chosen, 1):
             place = f"{number} of {len(chosen)}, {name}"
             tell(place)
             settings = Settings(CONTENDERS, quick, lambda what, place=place: tell(f"{place}: {what}"))
-            figures = WORKLOADS[name].figures(settings)
+            try:
+                figures = WORKLOADS[name].figures(settings)
+            except ChildFailed as failure:
+                failed = True
+                console.print(f"[red]{name} failed: {failure}[/]\n", highlight=False)
+                continue
             results[name] = WORKLOADS[name], figures
             table.show(console, WORKLOADS[name], figures)
     table.show_goals(console, results)
     if json_file is not None:
         json_file.write_text(json.dumps(table.as_json(results), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         console.print(f"Written to {json_file}", highlight=False)
+    if failed:
+        raise SystemExit(1)
 
 
 @contextmanager

@@ -57,7 +57,10 @@ def figures(settings: Settings) -> list[Figure]:
     for workload in ("W1", "W2") if settings.quick else PROBLEMS:
         for words, threads in THREADS.items():
             settings.tell(title(workload, words))
-            result += _figures(settings, workload, words, threads)
+            try:
+                result += _figures(settings, workload, words, threads)
+            except ChildFailed as failure:  # the other workloads are measured all the same
+                result.append(missing(title(workload, words), "pullback", "µs", f"fails: {failure}"))
         if any(g.quantity == title(workload, BESIDE) for g in GOALS):
             settings.tell(title(workload, BESIDE))
             rounds = 3 if settings.quick else 15
@@ -142,9 +145,10 @@ def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> 
             failed[c] = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"[:90]
             steps.pop(c, None)
             continue
-        apart[c] = float(np.abs(losses - right[: len(losses)]).max() / abs(right[0]))
+        count = min(len(losses), len(right))
+        apart[c] = float(np.abs(losses[:count] - right[:count]).max() / abs(right[0]))
         if not apart[c] < BOUND:
-            if not c.startswith("torch.compile"):
+            if c.startswith("pullback"):
                 raise ArithmeticError(f"{c} computes other losses than pullback does eagerly: {apart[c]:.1e} apart")
             failed[c] = f"computes something else: losses {apart[c]:.0e} apart"
             del steps[c]

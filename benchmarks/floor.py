@@ -28,8 +28,8 @@ def peak(threads: int) -> Callable[[], float]:
     """What measures how many float32 operations a nanosecond this machine makes: 10⁹ a second, GFLOP/s.
 
     A native loop that does nothing but multiply and add in registers, as wide as the machine has them; an
-    instruction that does both counts as two operations. Each thread runs the loop at the same time. A matrix unit beside
-    the vector registers, as Apple's processors have it, is not measured.
+    instruction that does both counts as two operations. Each thread runs the loop at the same time. A matrix unit
+    beside the vector registers, as Apple's processors have it, is not measured.
     """
     code, lanes = _loop()  # the loop lives as long as its code
     loop = code.function("peak", ctypes.c_void_p, ctypes.c_int64)

@@ -69,6 +69,7 @@ def use_threads(contender: str, count: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(count)
         tf.config.threading.set_inter_op_parallelism_threads(count)
     elif library == "tinygrad":
+        in_tinygrad.settle()
         from tinygrad.helpers import NUM_CPU_THREADS
 
         NUM_CPU_THREADS.value = count

@@ -17,13 +17,12 @@ import numpy as np
 
 from .problems import Problem
 
-__all__ = ["compiler", "step"]
+__all__ = ["compiler", "settle", "step"]
 
 
 def step(problem: Problem) -> Callable[[int], Any]:
     """Return what trains on batch i and returns the loss."""
-    os.environ["DEV"] = "CPU"
-    os.environ["CC"] = str(_program(compiler()))
+    settle()
     from tinygrad import Context, Tensor, TinyJit
     from tinygrad.nn import optim
 
@@ -100,6 +99,13 @@ def step(problem: Problem) -> Callable[[int], Any]:
 
     batches = [(_tensor(Tensor, x), _tensor(Tensor, y)) for x, y in problem.batches]
     return lambda i: train(*batches[i % len(batches)]).item()
+
+
+def settle() -> None:
+    """Tell tinygrad, before it is loaded, to compile for the processor and by what."""
+    if "CC" not in os.environ or os.environ.get("DEV") != "CPU":
+        os.environ["DEV"] = "CPU"
+        os.environ["CC"] = str(_program(compiler()))
 
 
 def _tensor(kind: Any, array: Any) -> Any:
