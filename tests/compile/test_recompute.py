@@ -71,6 +71,26 @@ def _stored(program, groups, name):
     return any(x.array in made for g in groups if g is not first for x in g.reads)
 
 
+def test_the_report_says_what_is_computed_again():
+    def f(x):
+        a = pb.matmul(x, w)
+        b = pb.sqrt(pb.abs(a))
+        return pb.matmul(a, w) * b, pb.sum(b, axis=1)
+
+    step = pb.compile(f)
+    for _ in range(2):
+        step(x)
+    report = step.report()
+    again = [k for k in report.kernels if k.again]
+    assert again and all(set(k.again) <= set(k.mappings) for k in again)
+    assert {"abs", "sqrt"} <= {name for k in again for name in k.again}
+    assert "↻sqrt" in str(report) and "↻:" in str(report)
+    plain = pb.compile(costly)
+    for _ in range(2):
+        plain(x, y)
+    assert "↻" not in str(plain.report()) and not any(k.again for k in plain.report().kernels)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_numbers_are_those_of_eager_execution(name):
     function = FUNCTIONS[name]

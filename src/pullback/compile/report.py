@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -29,7 +29,8 @@ class KernelReport:
 
     `native` is False where a mapping's own evaluation runs. `times` is how often it runs: in a loop once for each step.
     `milliseconds` is the median of several runs on one thread, `operations` counts multiplications and additions,
-    `bytes` what is read and written, all `times` together.
+    `bytes` what is read and written, all `times` together. `again` are those of its mappings that an earlier kernel
+    computes as well: that is cheaper than to store what they give and to read it.
     """
 
     number: int
@@ -43,6 +44,7 @@ class KernelReport:
     operations: int
     bytes: int
     times: int = 1
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,29 @@ def reported(runner: Runner, seconds: float) -> Report:
     if runner.gated is not None:
         runner.forget_gated()
     times = _measured(runner)
-    kernels = tuple(_kernel_report(number, *measured) for number, measured in enumerate(times))
+    again = _computed_again([kernel for kernel, _ in times])
+    kernels = tuple(
+        replace(_kernel_report(number, *measured), again=names)
+        for number, (measured, names) in enumerate(zip(times, again, strict=True))
+    )
     cells = [h.read if h.read is not None else h.written for h in plan.holdings]
     state = sum(array.nbytes for array in cells if array is not None)
     return Report(kernels, plan.arena, state, seconds, plan.from_disk)
+
+
+def _computed_again(kernels: list[Kernel]) -> list[tuple[str, ...]]:
+    """Return, for each kernel, the mappings in it whose results an earlier one has computed for itself."""
+    first: dict[Array, int] = {}
+    found = []
+    for number, kernel in enumerate(kernels):
+        names: dict[str, None] = {}
+        for instruction in kernel.group.instructions if kernel.steps is None else ():
+            for array in (out.array for out in instruction.writes):
+                once = array.role == "temporary" and not array.pieces and not array.layered
+                if once and first.setdefault(array, number) != number and instruction.source is not None:
+                    names[instruction.source.mapping.name] = None
+        found.append(tuple(names))
+    return found
 
 
 def _kernel_report(number: int, kernel: Kernel, seconds: float) -> KernelReport:

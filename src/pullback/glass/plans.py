@@ -33,13 +33,15 @@ def report_text(report: Report, lang: str | None = None) -> str:
         ),
         text("plan.memory", lang, arena=_size(report.arena), state=_size(report.state)),
         text("plan.from_disk" if report.from_disk else "plan.compiled", lang, seconds=f"{report.seconds:.2f}"),
+        *([text("plan.again", lang)] if any(k.again for k in report.kernels) else []),
         "",
         text("plan.columns", lang),
     ]
     for k in report.kernels:
         share = f"{100 * k.milliseconds / total:.0f} %" if total else ""
         rate = f"{k.operations / k.milliseconds / 1e6:.0f}" if k.milliseconds > 0 and k.operations else ""
-        names = _short((f"×{k.times:,} " if k.times > 1 else "") + " → ".join(k.mappings))
+        marked = (f"↻{name}" if name in k.again else name for name in k.mappings)
+        names = _short((f"×{k.times:,} " if k.times > 1 else "") + " → ".join(marked))
         kind = text("plan.native" if k.native else "plan.evaluated", lang)
         way = "←" if k.backward else " "
         where = f"{k.module}  {', '.join(k.lines)}".strip()

@@ -81,10 +81,10 @@ def power_of_two(f: Function, p: Operand, n: Operand, normal: bool = False) -> O
     format = format_of(p)
     if _scales(f, p):
         # The instruction itself: LLVM's `ldexp` would have n converted to an integer and back.
-        bits, single = p.type.bits * p.type.lanes, p.type.kind == "float"
-        name = f"@llvm.x86.avx512.mask.scalef.p{'s' if single else 'd'}.{bits}"
+        width, single = p.type.bits * p.type.lanes, p.type.kind == "float"
+        name = f"@llvm.x86.avx512.mask.scalef.p{'s' if single else 'd'}.{width}"
         mask = "i16" if p.type.lanes == 16 else "i8"
-        rounding = ("i32", "i32 4") if bits == 512 else ()
+        rounding = ("i32", "i32 4") if width == 512 else ()
         types = [str(p.type)] * 3 + [mask, *rounding[:1]]
         given = [p.typed, n.typed, p.typed, f"{mask} -1", *rounding[1:]]
         f.module.declare(f"declare {p.type} {name}({', '.join(types)})")
