@@ -233,17 +233,17 @@ class Workshop:
     def loop(self, group: Group, kept: set[Array]) -> Kernel:
         loop = group.instructions[0]
         assert isinstance(loop, Loop)
-        outside = {x.array for x in loop.touched}
+        outside = dict.fromkeys(x.array for x in (*loop.reads, *loop.outs))
         inside = needed(loop.results, loop.groups)
         kernels = [self.kernel(one, inside) for one in loop.groups]
-        used = {p.array for k in kernels for p in (*k.places, *k.extra)}
-        places, size = planned(loop.groups, (inside | used) - outside)
+        used = dict.fromkeys(p.array for k in kernels for p in (*k.places, *k.extra))
+        places, size = planned(loop.groups, {*inside, *used} - outside.keys())
         loop.room.shape = (max(size, 1),)
         followed = {f.array for f in loop.follows}
         constants = [a for a in used if a not in followed and a not in places and a not in outside]
         pointers = [Place(a, 0) for a in (*outside, loop.room, *constants)]
         flops = sum(k.flops for k in kernels)
-        shared = flops >= SHARED and not loop.fallible
+        shared = flops >= SHARED and not loop.fallible and loop.predicate is None
         units = max((k.units for k in kernels), default=1) if shared else 1
         workspace = max((k.workspace for k in kernels), default=0)
         steps = Steps(loop, kernels, places)

@@ -11,25 +11,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ..core import tree
 from ..core.spec import Shape
-from ..transforms.graph import Equation, Graph, Symbol
+from ..transforms.graph import Equation, Symbol
 from .access import Access, Array, natural_strides
 from .builder import Lowering
 from .fuse import grouped
 from .hoisting import hoisted
 from .overwriting import overwrites
 from .program import Call, Follow, Loop, Program
+from .recorded import Recorded, recorded_for
 
 __all__ = ["LOOPS", "has_steps"]
-
-
-class Recorded(Protocol):
-    """A function of arrays that was recorded once."""
-
-    inputs: Sequence[Symbol]
-    equations: Sequence[Equation]
-    outputs: Sequence[Any]
 
 
 class Repeated(Protocol):
@@ -46,7 +38,7 @@ class Repeated(Protocol):
 def loop(lowering: Lowering, equation: Equation) -> bool:
     """Lower a loop; not where its body has a mapping without a kernel."""
     found = _Body(lowering, equation)
-    if any(isinstance(i, Call) for i in found.inner.instructions):
+    if not found.fits or any(isinstance(i, Call) for i in found.inner.instructions):
         return False
     found.finish()
     return True
@@ -71,24 +63,25 @@ class _Body:
         self.entries: dict[Array, Access] = {}
         """Those that stand for an entry, and for all entries."""
         self.carried: list[Array | None] = []
-        body = self.loop.body
+        xs = list(map(lowering.access, equation.inputs))
+        kinds = [(x.shape if at < whole else x.shape[1:], x.dtype) for at, x in enumerate(xs)]
+        body = recorded_for(self.loop.body, kinds)
         self.passing = [body.outputs[j] is body.inputs[self.loop.constants + j] for j in range(self.loop.carries)]
-        for at, (symbol, x) in enumerate(zip(body.inputs, map(lowering.access, equation.inputs), strict=True)):
+        for at, (symbol, x) in enumerate(zip(body.inputs, xs, strict=True)):
             if at < self.loop.constants:
                 self._constant(symbol, x)
             elif at < whole:
                 self._carry(symbol, x, self.passing[at - self.loop.constants])
             else:
                 self._entry(symbol, x)
-        self.results = [
-            y
-            for at, y in enumerate(body.outputs)
-            if (not self.passing[at] if at < self.loop.carries else self._is_wanted(at))
-        ]
-        inputs = list(body.inputs)
-        graph = Graph(inputs, list(body.equations), self.results, tree.flatten(())[1], {}, {}, [], [], False)
-        self.outputs = inner.within(inner, graph, set(self.fixed))
+        given = [at for at in range(len(body.outputs)) if self._is_given(at)]
+        self.outputs = inner.within(inner, body.graph([body.outputs[at] for at in given]), set(self.fixed))
+        self.fits = all(y.dtype == equation.outputs[at].dtype for at, y in zip(given, self.outputs, strict=True))
         lowering.count = inner.count
+
+    def _is_given(self, at: int) -> bool:
+        """Whether a result of the body is wanted in every step: what is carried on always is."""
+        return not self.passing[at] if at < self.loop.carries else self._is_wanted(at)
 
     def _is_wanted(self, at: int) -> bool:
         return self.equation.outputs[at].index in self.outer.wanted

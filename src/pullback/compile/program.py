@@ -251,6 +251,11 @@ class Follow:
     advance: int = 0
     other: int | None = None
 
+    @property
+    def places(self) -> list[int]:
+        """What it lies in: one, or two in turn."""
+        return list(dict.fromkeys(at for at in (self.touched, self.other) if at is not None))
+
 
 @dataclass(eq=False)
 class Loop(Instruction):
@@ -269,6 +274,9 @@ class Loop(Instruction):
     kept: tuple[Access, ...]
     outs: tuple[Access, ...]
     room: Array
+    predicate: Access | None = None
+    """A truth value without which nothing is done; with `otherwise` one with which nothing is done."""
+    otherwise: bool = False
 
     @property
     def fallible(self) -> bool:
@@ -281,7 +289,7 @@ class Loop(Instruction):
 
     @property
     def reads(self) -> list[Access]:
-        return [*self.ins, *self.kept]
+        return [*self.ins, *self.kept, *([] if self.predicate is None else [self.predicate])]
 
     @property
     def writes(self) -> list[Access]:

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.spec import result_dtype, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, viewed
+from .branching import BRANCHES, has_one_predicate
 from .builder import Lowering, followed_order
 from .checks import CHECKS, can_check
 from .choices import CHOICES, can_choose
@@ -143,6 +144,7 @@ RULES: dict[Any, Rule] = {
     **CONVOLUTIONS,
     **POOLS,
     **DRAWS,
+    **BRANCHES,
     **CHECKS,
     **CHOICES,
     **LOOPS,
@@ -175,6 +177,7 @@ CONDITIONS: dict[str, Callable[[Equation], bool]] = {
     **dict.fromkeys(CHECKS, can_check),
     **dict.fromkeys(CHOICES, can_choose),
     **dict.fromkeys(LOOPS, has_steps),
+    **dict.fromkeys(BRANCHES, has_one_predicate),
     **dict.fromkeys(FOLDS, can_fold),
     **dict.fromkeys(PICKS, can_pick),
     **dict.fromkeys(WEIGHTS, can_weigh),

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from .access import Array
 from .emit.function import Function, Module
 from .emit.mode import flushing
 from .emit.sync import emit_barrier
-from .emit.types import I64, PTR, Operand, constant
+from .emit.types import I8, I64, PTR, Operand, constant
 from .hazards import Hazards
 from .kernels import Kernel, Steps
-from .program import Follow
+from .program import Follow, Loop
 
 if TYPE_CHECKING:
     from .plan import Plan, Segment
@@ -92,7 +92,8 @@ class SegmentWriter:
     def _call(self, kernel: Kernel) -> None:
         f = self.f
         if kernel.steps is not None and (not self.shared or kernel.units > 1):
-            self._loop(kernel.steps, kernel.checks)
+            with self._chosen(kernel.steps.loop):
+                self._loop(kernel.steps, kernel.checks)
         elif not self.shared:
             self._run(kernel, f.index(0), f.index(kernel.units))
         elif kernel.units == 1:
@@ -122,13 +123,21 @@ class SegmentWriter:
         else:
             f.call(kernel.name, *pointers, begin, end)
 
+    def _chosen(self, loop: Loop) -> AbstractContextManager[None]:
+        """Write what follows so that it runs where the loop's predicate lets it."""
+        f, predicate = self.f, loop.predicate
+        if predicate is None:
+            return nullcontext()
+        holds = f.load(I8, self._pointer(predicate.array, predicate.offset))
+        return f.when(f.compare("eq" if loop.otherwise else "ne", holds, constant(I8, 0)))
+
     def _loop(self, steps: Steps, checks: bool) -> None:
         """Write a loop with its kernels in it; threads that share it meet at the end of each turn."""
         f, loop = self.f, steps.loop
         self.inside.update((array, (loop.room, at)) for array, at in steps.places.items())
         used = {p.array for kernel in steps.kernels for p in (*kernel.places, *kernel.extra)}
         starts = {
-            follow: [self._start(steps, follow, at) for at in dict.fromkeys((follow.touched, follow.other))]
+            follow: [self._start(steps, follow, at) for at in follow.places]
             for follow in loop.follows
             if follow.array in used
         }
@@ -148,9 +157,9 @@ class SegmentWriter:
         if self.shared:
             self.met, self.barriers = turn.results[0], 0
 
-    def _start(self, steps: Steps, follow: Follow, at: int | None) -> Operand:
-        """Return where an array of a loop's body lies in the first turn."""
-        x = steps.loop.touched[follow.touched if at is None else at]
+    def _start(self, steps: Steps, follow: Follow, at: int) -> Operand:
+        """Return where an array of a loop's body starts within one of those that are touched."""
+        x = steps.loop.touched[at]
         return self._pointer(x.array, x.offset + follow.start)
 
     def _follow(self, starts: dict[Follow, list[Operand]], turn: Operand) -> None:

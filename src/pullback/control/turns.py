@@ -194,7 +194,7 @@ turns_mapping = irregular(
     uses=INPUTS,
     formula=r"c_T, \quad c_{{t+1}} = f(c_t) \text{{ while }} p(c_t), \quad c_0 = {arrays}",
     words="what a recorded function makes of {arrays}, applied as long as a recorded test holds",
-    lower=unsupported("its test and its body run in NumPy"),
+    lower=unsupported("its test and its body run in NumPy, where a loop without an end can be stopped"),
     onnx=unsupported("ONNX's Loop takes a sub-graph as an attribute; exporting one is not written"),
     samples=fixed(_samples),
 )
