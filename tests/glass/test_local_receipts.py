@@ -87,7 +87,7 @@ def test_half_substituted_and_in_numbers():
     x, y = leaf(-2.0), leaf(0.5)
     drawing = pb.graph(pb.tanh(x) * y + x**2, names={"x": x, "y": y}, lang="en")
     first, second = sorted(of(drawing, "x").uses, key=lambda use: use.mapping)
-    assert (first.mapping, first.symbolic, first.half, first.local) == ("pow", "2 · x^(2 − 1)", "2 · (−2)^(2 − 1)", -4)
+    assert (first.mapping, first.symbolic, first.half, first.local) == ("pow", "2 · x", "2 · (−2)", -4)
     assert (second.symbolic, second.half) == ("1 − v1²", "1 − (−0.964028)²")
     assert second.formula == "tanh(x)" and second.substituted == "tanh(−2)"
     assert second.incoming * second.local == pytest.approx(second.product, rel=1e-15)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..core.mapping import Mapping
 from ..core.spec import Spec
 from .formula import Formula, formula_of, to_mathml, to_unicode
@@ -92,7 +94,7 @@ def derivative_pattern(
     def formula(word: Callable[[int], Formula]) -> Formula | None:
         filled = _filled(literals, word)
         words = [
-            Word(f, f, Spec((), spec.dtype), (None if cases else _usual(spec)) if literal is None else literal)
+            Word(f, f, Spec((), spec.dtype), None if cases else _usual(spec)) if literal is None else _plain(literal)
             for f, spec, literal in zip(filled, specs, literals, strict=True)
         ]
         made = written(rule, [*words, Word(word(OUTPUT), word(OUTPUT), Spec((), y.dtype))], **static)
@@ -104,6 +106,11 @@ def derivative_pattern(
 def _usual(spec: Spec) -> Any:
     """Return a number at which no rule has a case of its own."""
     return spec.dtype.type(0.739) if spec.dtype.kind == "f" else None
+
+
+def _plain(literal: Any) -> Any:
+    """Return a number as the program has it: then a derivative is 2 · x, and not 2 · x²⁻¹."""
+    return literal.item() if isinstance(literal, np.ndarray | np.generic) and literal.ndim == 0 else literal
 
 
 def _filled(literals: Sequence[Any], word: Callable[[int], Formula]) -> list[Any]:

@@ -79,11 +79,8 @@ def _local(box: Box, position: int, loss: str, several: bool) -> dict[str, Any]:
     made: dict[str, Any] = {}
     xs = [x.value if x.value is not None else box.spec for x in box.inputs]
     if mapping.derivative is not None and len(mapping.derivative) == len(xs) and not several:
-        words_ = [
-            Word(as_formula(x.symbol), number(x.value) if x.value is not None else as_formula("…"), spec_of(v))
-            for x, v in zip(box.inputs, xs, strict=True)
-        ]
-        y = Word(as_formula(box.symbol), number(box.value) if box.value is not None else as_formula("…"), box.spec)
+        words_ = [_word(x.symbol, x.value, v, x.source is None) for x, v in zip(box.inputs, xs, strict=True)]
+        y = _word(box.symbol, box.value, box.spec, False)
         rule = written(mapping.derivative[position], [*words_, y], **box.static)
         if rule is not None:
             made |= both("symbolic", rule[0])
@@ -102,6 +99,15 @@ def _local(box: Box, position: int, loss: str, several: bool) -> dict[str, Any]:
         if line is not None:
             made["statement"] = line
     return made
+
+
+def _word(symbol: str, x: Any, spec: Any, literal: bool) -> Any:
+    """A value in a rule: by its name, with its number where it is one, so that cases which do not hold fall away."""
+    if literal and x is not None and np.ndim(x) == 0:
+        return np.asarray(x).item()  # as in the program: 2 · x, and not 2 · x¹
+    shown = number(x) if x is not None else as_formula("…")
+    alone = np.asarray(x)[()] if x is not None and np.ndim(x) == 0 else None
+    return Word(as_formula(symbol), shown, spec_of(spec), alone)
 
 
 def _symbolic(mapping: Mapping, static: dict[str, Any], names: list[str], position: int) -> dict[str, Any]:
