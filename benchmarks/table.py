@@ -37,7 +37,7 @@ def _block(quantity: str, block: Sequence[Figure]) -> Table:
     floor = next((f for f in block if f.contender == FLOOR), None)
     ours = next((f for f in block if f.contender == "pullback"), None)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column(f"  [not dim]{quantity}[/]", min_width=30)
+    table.add_column(f"  [not dim]{quantity}[/]", min_width=30, no_wrap=True)
     for heading, width in (("median", 10), ("quartiles", 15), ("÷ pullback", 10)):
         table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     if floor is not None:

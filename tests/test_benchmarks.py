@@ -155,14 +155,17 @@ def test_goals_are_judged_and_shown():
     verdict = judge(Goal("q", 1 / 1.8, QUICKEST), others)
     assert (verdict.peer, verdict.value, verdict.floor, verdict.reached) == ("jax", 0.625, 0.5, False)
     assert judge(Goal("q", 1 / 1.5, QUICKEST), others).reached
+    told = figure("q", "pullback", "µs", [5_000.0], "not compiled, the advice: use scan")
+    assert judge(Goal("q", 1_000.0, otherwise="the advice"), [told]).reached
+    assert not judge(Goal("q", 1_000.0, otherwise="the advice"), others).reached
     console.print(table._block("q", others))
     (line,) = (line for line in console.export_text().splitlines() if "jax" in line)
     assert line.split() == ["jax", "8", "ms", "1.6", "50%"]
     written = json.loads(json.dumps(table.as_json({"step": (step, figures)})))
     assert written["workloads"]["step"]["figures"][0]["median"] == 141.0
     assert written["workloads"]["step"]["goals"][0] | {"value": 0} == {
-        "quantity": "one thread", "most": 1.4, "times": "NumPy by hand", "peer": "NumPy by hand", "value": 0,
-        "floor": None, "reached": False,
+        "quantity": "one thread", "most": 1.4, "times": "NumPy by hand", "otherwise": "", "peer": "NumPy by hand",
+        "value": 0, "floor": None, "reached": False,
     }  # fmt: skip
 
 
