@@ -284,6 +284,9 @@ def test_ten_thousand_mappings_open_with_few_boxes(opened):
     expect(status(page)).to_contain_text("Step 1 of 20000")
     page.locator("#slider").fill("15000")
     expect(status(page)).to_contain_text("Step 15000 of 20000, back through")
+    # in a folded group, the receipt of the mapping that was stepped to
+    expect(panel(page).locator("h2")).to_contain_text("v5001")
+    expect(panel(page).locator(".sum")).to_contain_text("the engine's gradient to the last bit ✓")
 
 
 # ----------------------------------------------------------------------------------------- keyboard

@@ -7,7 +7,7 @@ from typing import Any
 
 from .contributions import Patience, contributions
 from .dependence import Inquiry, dependence
-from .diagram import Box, Diagram, Group
+from .diagram import Box, Diagram, Group, Input
 from .labels import DETAILED, box_title
 from .language import STRINGS
 from .pictures import Gallery
@@ -32,7 +32,18 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
     origins: dict[Origin, int] = {}
     general: dict[Any, int] = {}
     workings: list[dict[str, Any]] = []
+    dtypes: dict[Any, str] = {}
     loss = diagram.boxes[diagram.root].symbol if diagram.boxes else ""
+
+    def sent(x: Input) -> dict[str, Any]:
+        if x.product is None:
+            return {}
+        if not detailed and x.source is not None and x.product is diagram.boxes[x.source].gradient:
+            return {"alone": True}  # it is all that arrives there, and stands there
+        return {
+            "product": shown(x.product, allowance, gallery),
+            "productText": compact(x.product, shape=False, allowance=allowance),
+        }
 
     def working_of(box: Box) -> int:
         assert box.mapping is not None
@@ -52,14 +63,14 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
             "symbol": box.symbol,
             "title": box_title(box, detailed),
             "shape": list(box.spec.shape),
-            "dtype": box.spec.dtype.name,
+            "dtype": dtypes.get(box.spec.dtype) or dtypes.setdefault(box.spec.dtype, box.spec.dtype.name),
             "value": shown(box.value, allowance, gallery),
             "gradient": shown(box.gradient, allowance, gallery),
         }
         if box.value is not None:
-            made["valueText"] = compact(box.value)
+            made["valueText"] = compact(box.value, allowance=allowance)
         if box.gradient is not None:
-            made["gradientText"] = compact(box.gradient)
+            made["gradientText"] = compact(box.gradient, allowance=allowance)
         if box.parameter:
             made["parameter"] = True
         if box.kind == "constant" and box.named:
@@ -74,8 +85,7 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
                     "source": x.source,
                     **({"part": x.part} if x.part else {}),
                     **({"value": shown(x.value, allowance, gallery)} if x.source is None else {}),
-                    **({"product": shown(x.product, allowance, gallery), "productText": compact(x.product, shape=False)}
-                       if x.product is not None else {}),
+                    **sent(x),
                 }
                 for x in box.inputs
             ]

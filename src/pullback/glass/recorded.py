@@ -110,7 +110,12 @@ def recorded_boxes(
                         kind="constant", symbol=symbol, spec=_spec(x), serial=item.serial, value=_plain(x)
                     )
             argument = argument_name(node.mapping, i, len(xs))
-            inputs.append(Input(argument, symbol, source, part, _plain(x), _plain(sent[i])))
+            product = _plain(sent[i])
+            if product is not None and source is not None and len(history.readers[link.serial]) == 1:
+                whole = boxes[source].gradient  # kept once where nothing else reads the input
+                if whole.__class__ is np.ndarray and np.array_equal(product, whole):
+                    product = whole
+            inputs.append(Input(argument, symbol, source, part, _plain(x), product))
         several = y.__class__ is tuple
         place = node.serial, 0
         g = None if gradients is None else (

@@ -21,6 +21,14 @@ class Allowance:
 
     def __init__(self, elements: int = 40_000) -> None:
         self.elements = elements
+        self._summaries: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+    def summary(self, x: Any) -> dict[str, Any]:
+        """Return the numbers about an array, calculated once for all places where it is shown."""
+        known = self._summaries.get(id(x))
+        if known is None:
+            known = self._summaries[id(x)] = x, summary(x)
+        return known[1]
 
     def take(self, size: int) -> bool:
         """Return whether so many elements more may be shown, and count them."""
@@ -50,11 +58,17 @@ def shown(x: Any, allowance: Allowance, gallery: Gallery | None = None) -> Any:
     picture = None if whole or gallery is None else gallery.add(x)
     return {
         "shape": list(x.shape),
-        "rows": [[number(item, 6) for item in row] for row in rows],
+        "rows": _rows(rows),
         "whole": whole,
         **({} if picture is None else {"picture": picture}),
-        **summary(x),
+        **allowance.summary(x),
     }
+
+
+def _rows(rows: Any) -> list[list[Any]]:
+    if rows.dtype.kind == "f" and np.isfinite(rows).all():
+        return [[float(f"{item:.6g}") for item in row] for row in rows.tolist()]
+    return [[number(item, 6) for item in row] for row in rows]
 
 
 def summary(x: Any) -> dict[str, Any]:
@@ -66,7 +80,7 @@ def summary(x: Any) -> dict[str, Any]:
         return {
             "low": number(a.min(), 6),
             "high": number(a.max(), 6),
-            "mean": number(a.mean(), 6),
+            "mean": number(np.add.reduce(a, axis=None) / a.size, 6),
             "norm": number(np.sqrt((a * a).sum()), 6),
             "zeros": int(a.size - np.count_nonzero(a)),
         }
@@ -90,7 +104,7 @@ def number(x: Any, digits: int | None = None) -> Any:
     return float(str(x)) if isinstance(x, np.float32 | np.float16) else item
 
 
-def compact(x: Any, shape: bool = True) -> str:
+def compact(x: Any, shape: bool = True, allowance: Allowance | None = None) -> str:
     """Write a value in a few characters: a number, or the shape and the norm of an array.
 
     >>> compact(np.float64(0.84147098)), compact(np.ones((3, 4)))
@@ -99,11 +113,11 @@ def compact(x: Any, shape: bool = True) -> str:
     if x is None:
         return "·"
     if isinstance(x, tuple):
-        return ", ".join(compact(part, shape) for part in x[:2]) + (f", … ({len(x)})" if len(x) > 2 else "")
+        return ", ".join(compact(part, shape, allowance) for part in x[:2]) + (f", … ({len(x)})" if len(x) > 2 else "")
     if x.ndim == 0:
         item = x[()].item()
         return short(item) if isinstance(item, float) else str(item)
-    norm = summary(x).get("norm")
+    norm = (summary(x) if allowance is None else allowance.summary(x)).get("norm")
     size = "×".join(map(str, x.shape)) if x.ndim > 1 else f"{x.shape[0]}"
     if norm is None:
         return size

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 measuring.width = makeMeasure();
 const canvas = makeCanvas(byId("stage"), byId("drawing"));
 const state = {
-  open: new Set(model.data.open), selected: null, focused: null, position: steps.total, breakpoints: new Set(),
+  open: new Set(model.data.open), selected: null, looked: null, focused: null, position: steps.total, breakpoints: new Set(),
   direction: model.data.direction, made: null, seen: null, playing: null,
   stepped: false, // whether somebody has begun to step
 };
@@ -93,7 +93,7 @@ function choose(name, focus = false) {
 const actions = {
   select: (number) => select(number),
   unfold: (group) => toggleGroup(group, true),
-  current: () => Number(state.selected.slice(1)),
+  current: () => state.looked,
   hasBreakpoint: (number) => state.breakpoints.has(number),
   toggleBreakpoint(number) {
     if (!state.breakpoints.delete(number)) state.breakpoints.add(number);
@@ -110,11 +110,13 @@ const actions = {
   ask: model.data.serve ? ask : null,
 };
 
-function showPanel() {
+function showPanel(inside = null) {
+  // `inside`: a mapping in a closed group that was stepped to; its receipt says more than the group does
   const panel = byId("panel"), { selected } = state;
+  state.looked = !selected ? null : selected[0] === "b" ? Number(selected.slice(1)) : inside;
   if (!selected) panel.replaceChildren(introduction());
-  else if (selected[0] === "g") panel.replaceChildren(groupPanel(model, model.groups.get(Number(selected.slice(1))), actions));
-  else panel.replaceChildren(receiptPanel(model, Number(selected.slice(1)), actions));
+  else if (state.looked === null) panel.replaceChildren(groupPanel(model, model.groups.get(Number(selected.slice(1))), actions));
+  else panel.replaceChildren(receiptPanel(model, state.looked, actions));
 }
 
 function introduction() {
@@ -196,7 +198,7 @@ function moveTo(position) {
   if (now) {
     const name = state.seen.standsFor[now.number];
     state.selected = name;
-    showPanel();
+    showPanel(now.number);
     const place = placeOf(name);
     if (place) canvas.reveal(place);
   }

@@ -12,7 +12,12 @@ function makeModel(data) {
     box.number = number;
     if (box.kind === "mapping") order.push(number);
     (box.inputs || []).forEach((input, at) => {
-      if (input.source !== null) readers[input.source].push({ box: number, at });
+      if (input.source === null) return;
+      readers[input.source].push({ box: number, at });
+      if (!input.alone) return;
+      // what it sends is all that arrives at its source
+      const { gradient, gradientText } = data.boxes[input.source];
+      Object.assign(input, { product: gradient, productText: gradientText.slice(Math.max(0, gradientText.indexOf("‖"))) });
     });
   });
   const inside = new Map(); // how many mappings a group holds
