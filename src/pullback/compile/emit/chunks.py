@@ -16,12 +16,15 @@ ABREAST = 4
 IN_REGISTERS = 4
 """Up to how many registers a folded axis stays in registers through all passes."""
 
+SHORT = 32
+"""Rows of up to so many registers are done two at a time: while one waits for its sums, the other is busy."""
+
 
 def units_of(module: Module, nest: Nest) -> int:
     """Return how many units of work there are to share among threads."""
     plan = Cut(module, nest)
     if nest.rows and plan.outer:
-        return nest.lengths[0] // (plan.abreast if plan.alone else 1)
+        return nest.lengths[0] // (plan.together if plan.alone else 1)
     if nest.rows and not nest.horizontal:
         return max(1, plan.length // plan.chunk)
     return 1
@@ -48,6 +51,10 @@ class Cut:
         short = nest.horizontal and nest.rows > 0 and nest.rows == len(nest.lengths) - 1 and self.straight()
         self.abreast = _abreast(nest.lengths[nest.rows - 1], registers) if short and heavy and nest.stages > 1 else 1
         """How many rows are gone through side by side."""
+        one = nest.horizontal and nest.rows == len(nest.lengths) - 1 and nest.stages > 1 and registers <= SHORT
+        paired = one and nest.rows > 0 and nest.lengths[nest.rows - 1] % 2 == 0
+        self.together = self.abreast if self.abreast > 1 else 2 if paired else 1
+        """How many rows one turn of the loop over rows does: side by side, or pass by pass."""
 
     def straight(self) -> bool:
         """Whether one run of straight code does the whole loop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -22,6 +23,16 @@ __all__ = ["emit_nest"]
 def emit_nest(module: Module, name: str, nest: Nest) -> None:
     """Write the kernel: a pointer for each place, then `begin` and `end` of the units to do."""
     _Writer(module, name, nest).write()
+
+
+@dataclass
+class _State:
+    """Where a row is, and what is known of it: by row, and in registers."""
+
+    pointers: list[Operand]
+    indices: dict[int, Operand]
+    by_row: dict[Any, Operand] = field(default_factory=dict)
+    memory: dict[Any, Operand] = field(default_factory=dict)
 
 
 class _Writer:
@@ -52,16 +63,25 @@ class _Writer:
         if not loops:
             self._row()
             return
-        abreast = self.shape.abreast if len(loops) == 1 else 1
-        if abreast > 1:
+        together = self.shape.together if len(loops) == 1 else 1
+        if together > 1:
             if not self.shape.alone:
-                end = self.nest.lengths[loops[0]] // abreast
+                end = self.nest.lengths[loops[0]] // together
+            write = self._rows_abreast if self.shape.abreast > 1 else self._rows_by_passes
             with self.f.loop(begin, end) as loop:
-                self._rows_abreast(loops[0], self.f.times(loop.index, abreast), abreast)
+                write(loops[0], self.f.times(loop.index, together), together)
             return
         with self.f.loop(begin, end) as loop, self._along(loops[0], loop.index):
             rest = loops[1:]
             self._rows(rest, 0, self.nest.lengths[rest[0]] if rest else 0)
+
+    def _rows_by_passes(self, along: int, first: Operand, count: int) -> None:
+        """Write each pass for several rows before the next one: while one waits for its sums, another is busy."""
+        states = []
+        for number in range(count):
+            with self._along(along, self.f.plus(first, number)):
+                states.append(_State(list(self.pointers), dict(self.indices)))
+        self._passes(states, [])
 
     def _rows_abreast(self, along: int, first: Operand, count: int) -> None:
         """Write the programs of several rows step by step beside each other, so that none waits for one alone."""
@@ -131,29 +151,49 @@ class _Writer:
 
     def _program(self, vectors: Sequence[tuple[int, int]]) -> None:
         """All passes of one row, or of as many rows as the registers `vectors` have lanes."""
-        self.by_row, self.memory = {}, {}
+        self._passes([_State(self.pointers, self.indices)], vectors)
+
+    def _passes(self, states: Sequence[_State], vectors: Sequence[tuple[int, int]]) -> None:
+        """All passes of several rows, pass by pass."""
         nest = self.nest
         in_registers = nest.horizontal and len(nest.lengths) - nest.rows == 1 and self.shape.straight()
         for stage in range(nest.stages):
-            self._prepare(stage, vectors)
             folds = [i for i, s in enumerate(nest.steps) if s.fold and s.stage == stage]
             stored = [
                 i for i, s in enumerate(nest.steps) if s.out is not None and not s.by_row and s.stage == stage
             ]
-            if not folds and not stored:
-                continue
-            if not in_registers:
-                self.memory = {}
-            if nest.horizontal:
-                results = self._pass_horizontal(stage, folds, stored)
-            else:
-                results = self._pass_vertical(stage, folds, stored, vectors)
-            self.by_row.update(results)
-        self._prepare(nest.stages, vectors)
-        for number, step in enumerate(nest.steps):
+            for state in states:
+                with self._standing(state):
+                    self._prepare(stage, vectors)
+            for state in states if folds or stored else ():
+                with self._standing(state):
+                    if not in_registers:
+                        self.memory = {}
+                    if nest.horizontal:
+                        results = self._pass_horizontal(stage, folds, stored)
+                    else:
+                        results = self._pass_vertical(stage, folds, stored, vectors)
+                    self.by_row.update(results)
+        for state in states:
+            with self._standing(state):
+                self._prepare(nest.stages, vectors)
+                self._store_by_row(vectors or [(0, 1)])
+
+    def _store_by_row(self, vectors: Sequence[tuple[int, int]]) -> None:
+        for number, step in enumerate(self.nest.steps):
             if step.by_row and step.out is not None:
-                for u, (offset, lanes) in enumerate(vectors or [(0, 1)]):
-                    self._store(step.out, self._result(number, u, vectors or [(0, 1)], nest.stages), offset, lanes)
+                for u, (offset, lanes) in enumerate(vectors):
+                    self._store(step.out, self._result(number, u, vectors, self.nest.stages), offset, lanes)
+
+    @contextmanager
+    def _standing(self, state: _State) -> Iterator[None]:
+        """Stand at a row, knowing what is known of it."""
+        before = self.pointers, self.indices, self.by_row, self.memory
+        self.pointers, self.indices = list(state.pointers), dict(state.indices)
+        self.by_row, self.memory = state.by_row, state.memory
+        yield
+        state.memory = self.memory
+        self.pointers, self.indices, self.by_row, self.memory = before
 
     def _prepare(self, stage: int, vectors: Sequence[tuple[int, int]]) -> None:
         """Compute what is known by row before a pass, where every later use can see it."""
