@@ -27,6 +27,7 @@ from . import (
     memory,
     overhead,
     receipt,
+    scanned,
     second_order,
     step,
     table,
@@ -44,6 +45,7 @@ WORKLOADS: dict[str, ModuleType] = {
     "epoch": epoch,
     "first-step": first_step,
     "unrolled": unrolled,
+    "scanned": scanned,
     "second-order": second_order,
     "growth": growth,
     "convolution": convolution,
@@ -68,7 +70,7 @@ def main(only: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
     console.print(f"[dim]{table.processor()}, {os.cpu_count()} cores. {names}[/]\n", highlight=False)
     results: dict[str, tuple[ModuleType, list[Figure]]] = {}
     chosen, failed = only or tuple(WORKLOADS), False
-    with _progress() as tell:
+    with _progress(console) as tell:
         for number, name in enumerate(chosen, 1):
             place = f"{number} of {len(chosen)}, {name}"
             tell(place)
@@ -90,16 +92,19 @@ def main(only: tuple[str, ...], quick: bool, json_file: Path | None) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What says where the measuring is, and for how long it has been going on: on the last line of a terminal, or in
-    lines of their own, beside the figures."""
-    begin, console = perf_counter(), Console(stderr=True)
+def _progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """What says where the measuring is, and for how long it has been going on.
+
+    On the last line of a terminal; where the figures go to a file, in lines on the standard error stream.
+    """
+    begin = perf_counter()
 
     def words(where: str) -> str:
         return f"[dim]{(perf_counter() - begin) / 60:.1f} min, measuring {where}[/]"
 
     if not console.is_terminal:
-        yield lambda where: console.print(words(where), highlight=False, soft_wrap=True)
+        errors = Console(stderr=True)
+        yield lambda where: errors.print(words(where), highlight=False, soft_wrap=True)
         return
     with console.status("measuring") as status:
         yield lambda where: status.update(words(where))

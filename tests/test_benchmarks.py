@@ -75,6 +75,24 @@ def test_other_losses_are_refused(monkeypatch):
         step.timings(["other"], rounds=1)
 
 
+@pytest.mark.parametrize("kind", ["rnn", "lstm"])
+def test_long_loops_lose_the_same(kind, monkeypatch):
+    from benchmarks import child, scanned
+
+    done = child.run(
+        "benchmarks.scanned:timings", one_thread=True, contenders=["pullback", "torch"], kind=kind,
+        shape=[120, 3, 4, 5], rounds=2,
+    )  # fmt: skip
+    assert {c: len(s["µs"]) for c, s in done["samples"].items()} == {"pullback": 2, "torch": 2}
+
+    def other(kind, weights, x, y):
+        return scanned.NETWORKS["pullback"](kind, [1.1 * w for w in weights], x, y)
+
+    monkeypatch.setitem(scanned.NETWORKS, "other", other)
+    with pytest.raises(ArithmeticError, match="other computes other losses"):
+        scanned.timings(["pullback", "other"], kind, [4, 3, 4, 5], rounds=1)
+
+
 @pytest.mark.parametrize("active", [1, 2])
 def test_a_chain_has_the_gradient_of_its_formula(active):
     from benchmarks.scalars import CHAINS, error
