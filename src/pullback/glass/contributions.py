@@ -25,6 +25,7 @@ class Patience:
         self.slopes = slopes
 
 
+@np.errstate(all="ignore")
 def contributions(box: Box, patience: Patience) -> list[Any] | None:
     """Return for each input, for each element of the output in order, pairs (element of the input, ∂output/∂input).
 

@@ -20,6 +20,7 @@ from .symbols import Word, number, written
 __all__ = ["general_working", "working"]
 
 
+@np.errstate(all="ignore")
 def working(box: Box, lang: str, loss: str) -> dict[str, Any]:
     """Return how a mapping is written in the names of its inputs, and what its pullback does, as JSON data."""
     mapping = box.mapping
