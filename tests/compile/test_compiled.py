@@ -313,3 +313,13 @@ def test_several_threads_may_call_one_function():
         thread.join()
     assert len(found) == 4
     assert all(losses == [want[i % 3] for i in range(60)] for losses in found)
+
+
+def test_short_rows_with_branches_in_them():
+    """The sine of large numbers is reached by a jump, which several rows at a time cannot take together."""
+
+    def f(x):
+        return pb.where(pb.softmax(x) > 0.2, x, 0.7 * x) * pb.sin(pb.cos(x))
+
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(np.asarray(pb.compile(f)(x)), np.asarray(f(pb.tensor(x))), rtol=1e-12)

@@ -93,7 +93,9 @@ class _Writer:
                 self._row()
             written.append(f.lines[start:])
             del f.lines[start:]
-        assert not any(line.endswith(":") for line in written[0]), "rows abreast are straight code"
+        if any(line.endswith(":") for line in written[0]):  # what branches cannot be mixed: one after the other
+            f.lines += [line for lines in written for line in lines]
+            return
         f.lines += [line for lines in zip_longest(*written) for line in lines if line is not None]
 
     def _row(self) -> None:
