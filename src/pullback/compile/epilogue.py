@@ -9,8 +9,9 @@ import numpy as np
 from .access import Array
 from .emit.conversion import emit_conversion, register_kind
 from .emit.function import Function
+from .emit.lanes import load_lanes, store_lanes
 from .emit.scalars import emit_scalar
-from .emit.types import BOOL, PTR, Operand, Type, constant, type_of
+from .emit.types import PTR, Operand, Type, constant, type_of
 from .group import Group, rows_and_column
 from .nest import Loaded, Nest, Number, Place, Result, Source, Step, build_steps
 from .program import Convolve, Product
@@ -95,30 +96,12 @@ class _Writer:
         return f.at(start, offset, type_of(place.dtype))
 
     def _load(self, number: int) -> Operand:
-        f, place = self.f, self.nest.places[number]
-        key = ("load", number)
+        key, place = ("load", number), self.nest.places[number]
         if key not in self.known:
-            address, scalar = self._address(place, number), type_of(place.dtype)
-            stride = place.strides[1]
-            if stride == 0:
-                x = f.spread(f.load(scalar, address), self.lanes)
-            elif stride == 1:
-                x = f.load(scalar.of(self.lanes), address, self.valid)
-            else:
-                x = constant(scalar.of(self.lanes), 0)
-                for lane in range(self.valid):
-                    one = f.load(scalar, f.at(address, lane * stride, scalar))
-                    x = f.value(x.type, f"insertelement {x.typed}, {one.typed}, i64 {lane}") if self.lanes > 1 else one
-            self.known[key] = f.compare("ne", x, constant(x.type, 0)) if place.dtype == np.bool_ else x
+            address = self._address(place, number)
+            self.known[key] = load_lanes(self.f, address, place.dtype, place.strides[1], self.lanes, self.valid)
         return self.known[key]
 
     def _store(self, number: int, x: Operand) -> None:
-        f, place = self.f, self.nest.places[number]
-        if x.type.kind == BOOL.kind:
-            x = f.convert(x, "i8", signed=False)
-        address, scalar = self._address(place, number), type_of(place.dtype)
-        if place.strides[1] == 1:
-            f.store(x, address, self.valid)
-        else:
-            for lane in range(self.valid):
-                f.store(f.lane(x, lane), f.at(address, lane * place.strides[1], scalar))
+        place = self.nest.places[number]
+        store_lanes(self.f, x, self._address(place, number), place.dtype, place.strides[1], self.valid)

@@ -15,6 +15,7 @@ from .chunks import Cut
 from .conversion import emit_conversion, register_kind
 from .folding import across_lanes, combined, identity
 from .function import Function, Module
+from .lanes import from_memory, load_lanes, store_lanes
 from .scalars import emit_scalar
 from .types import BOOL, I64, PTR, Operand, Type, constant, type_of
 
@@ -367,7 +368,7 @@ class _Writer:
             return self._index(source, 1, 0), source.dtype
         place = self.nest.places[source.place]
         number = self.f.load(type_of(place.dtype), self.pointers[source.place])
-        return self._from_memory(number, place.dtype), place.dtype
+        return from_memory(self.f, number, place.dtype), place.dtype
 
     def _folded_value(self, number: int, u: int, vectors: Sequence[tuple[int, int]], stage: int) -> Operand:
         step = self.nest.steps[number]
@@ -401,39 +402,17 @@ class _Writer:
 
     # ---------------------------------------------------------------------------------------------- memory
 
-    def _from_memory(self, x: Operand, dtype: np.dtype[Any]) -> Operand:
-        return self.f.compare("ne", x, constant(x.type, 0)) if dtype == np.bool_ else x
-
     def _load(self, place: int, offset: int, valid: int) -> Operand:
-        """Load one register: consecutive elements, one element for all lanes, or lane by lane."""
-        nest, f = self.nest, self.f
-        where = nest.places[place]
-        lanes = self._width([])
-        stride = where.strides[nest.across] if nest.lengths else 0
-        scalar = type_of(where.dtype)
-        if stride == 0:
-            x = f.spread(f.load(scalar, self.pointers[place]), lanes)
-        elif stride == 1:
-            x = f.load(scalar.of(lanes), f.at(self.pointers[place], offset, scalar), valid)
-        else:
-            x = constant(scalar.of(lanes), 0)
-            for lane in range(valid):
-                one = f.load(scalar, f.at(self.pointers[place], (offset + lane) * stride, scalar))
-                x = f.value(x.type, f"insertelement {x.typed}, {one.typed}, i64 {lane}") if lanes > 1 else one
-        return self._from_memory(x, where.dtype)
+        """Load one register of a place, `offset` elements from where the pointer stands."""
+        where, stride = self.nest.places[place], self._stride(place)
+        pointer = self.f.at(self.pointers[place], offset * stride, type_of(where.dtype))
+        return load_lanes(self.f, pointer, where.dtype, stride, self._width([]), valid)
 
     def _store(self, place: int | None, x: Operand, offset: int, valid: int) -> None:
         assert place is not None
-        nest, f = self.nest, self.f
-        where = nest.places[place]
-        if where.dtype == np.bool_:
-            x = f.convert(x, "i8", signed=False)
-        scalar = type_of(where.dtype)
-        stride = where.strides[nest.across] if nest.lengths else 0
-        if stride == 0:
-            f.store(x, self.pointers[place])
-        elif stride == 1:
-            f.store(x, f.at(self.pointers[place], offset, scalar), valid)
-        else:
-            for lane in range(valid):
-                f.store(f.lane(x, lane), f.at(self.pointers[place], (offset + lane) * stride, scalar))
+        where, stride = self.nest.places[place], self._stride(place)
+        pointer = self.f.at(self.pointers[place], offset * stride, type_of(where.dtype))
+        store_lanes(self.f, x, pointer, where.dtype, stride, valid)
+
+    def _stride(self, place: int) -> int:
+        return self.nest.places[place].strides[self.nest.across] if self.nest.lengths else 0
