@@ -39,6 +39,8 @@ def position(extreme: str) -> Rule:
 
     def rule(lowering: Lowering, equation: Equation) -> bool:
         x, axis = lowering.access(equation.inputs[0]), equation.static["axis"]
+        if x.dtype == BOOL:
+            x = lowering.point("copy", x.shape, np.uint8, x, common=np.uint8)
         most = lowering.fold(extreme, x, x.shape, axis, x.dtype)
         here: Operand = lowering.point("equal", x.shape, BOOL, x, most, common=x.dtype)
         if x.dtype.kind == "f":
@@ -122,8 +124,6 @@ CHOICES: dict[str, Rule] = {
 
 
 def can_choose(equation: Equation) -> bool:
-    """Whether the numbers have dtypes that can be compared and divided here."""
+    """Whether the numbers have dtypes that can be divided here."""
     dtypes = {spec_of(x).dtype for x in equation.inputs}
-    if equation.mapping.lower == "tie_shares":
-        return len(dtypes) == 1 and all(dtype.kind == "f" for dtype in dtypes)
-    return equation.mapping.lower not in ("argmax", "argmin") or all(dtype.kind in "fi" for dtype in dtypes)
+    return equation.mapping.lower != "tie_shares" or (len(dtypes) == 1 and all(dtype.kind == "f" for dtype in dtypes))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .access import Access, Array
+from .emit.bounded import emit_random_integers, emit_random_permutation
 from .emit.check import emit_check
 from .emit.chunks import units_of
 from .emit.convolve import emit_convolution, emit_convolution_input
@@ -18,6 +19,7 @@ from .emit.covering import emit_covering_maximum
 from .emit.function import Module
 from .emit.loops import emit_nest
 from .emit.moving import emit_move
+from .emit.normal import emit_random_normal
 from .emit.philox import emit_dropout_mask, emit_random_uniform
 from .emit.pick import emit_pick
 from .emit.pooling import (
@@ -285,6 +287,9 @@ EMITTERS: dict[str, Callable[..., int]] = {
     "avg_pool_back": emit_average_pool_back,
     "random_uniform": emit_random_uniform,
     "dropout_mask": emit_dropout_mask,
+    "random_normal": emit_random_normal,
+    "random_integers": emit_random_integers,
+    "random_permutation": emit_random_permutation,
     "move": emit_move,
     "pick": emit_pick,
     "running": emit_running,

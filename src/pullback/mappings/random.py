@@ -38,7 +38,6 @@ def _draw(
     words: str,
     formula: str,
     dtypes: tuple[Any, ...] = _REAL,
-    lower: str | None = None,
     **example: Any,
 ) -> Mapping:
     """Declare one distribution; `sample(generator, shape, dtype, **static)` draws from it."""
@@ -56,7 +55,7 @@ def _draw(
         differentiable=False,
         words=words,
         formula=formula,
-        lower=lower or unsupported(f"{name}: it uses up the stream at a pace of its own; NumPy draws"),
+        lower=name,
         onnx=unsupported(f"{name}: ONNX's random operators take no key and counter"),
         samples=fixed(
             lambda rng: [
@@ -93,7 +92,6 @@ _random_uniform = _draw(
     _uniform,
     "numbers drawn uniformly from [0, 1)",
     r"u \sim \mathcal{{U}}[0, 1)",
-    lower="random_uniform",
 )
 _random_normal = _draw(
     "random_normal", _normal, "numbers drawn from the standard normal distribution", r"z \sim \mathcal{{N}}(0, 1)"
@@ -119,6 +117,5 @@ _dropout_mask = _draw(
     _mask,
     "a mask that is 1/keep with probability keep, and otherwise 0",
     r"\frac{{1}}{{k}} \cdot \mathcal{{B}}(k)",
-    lower="dropout_mask",
     keep=0.75,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .types import BOOL, FLOAT, I64, PTR, Operand, Type, constant
 
-__all__ = ["Function", "Loop", "Module"]
+__all__ = ["Function", "Loop", "Module", "Repeat"]
 
 CONTRACT = "contract"
 REASSOCIATE = "reassoc contract"
@@ -62,6 +62,13 @@ class Loop:
     carried: list[Operand]
     next: list[Operand] = field(default_factory=list)
     results: list[Operand] = field(default_factory=list)
+
+
+@dataclass
+class Repeat:
+    """A repetition being written: whether its body runs once more."""
+
+    again: Operand | None = None
 
 
 class Function:
@@ -150,6 +157,18 @@ class Function:
         self.lines.append(f"{end}:")
         self.block = end
         loop.results = list(following)
+
+    @contextmanager
+    def repeat(self) -> Iterator[Repeat]:
+        """Write what runs once, and again as long as `again` holds, which the body sets."""
+        head, end = self._label("again"), self._label("done")
+        self._jump(head)
+        repeat = Repeat()
+        yield repeat
+        assert repeat.again is not None, "a repetition says when it goes on"
+        self.do(f"br i1 {repeat.again}, label %{head}, label %{end}, !llvm.loop !0")
+        self.lines.append(f"{end}:")
+        self.block = end
 
     @contextmanager
     def when(self, condition: Operand) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """Random numbers: Philox4x64-10 (Salmon, Moraes, Dror, Shaw, SC 2011), the same bits as NumPy's generator gives.
 
-A draw belongs to a key and a counter, which stand in memory. Its numbers do not depend on each other, so a part of
+A draw belongs to a key and a counter, which stand in memory. Uniform numbers do not depend on each other, so a part of
 them can be drawn by itself. What rejects numbers (the normal distribution, integers of a range) uses up the stream
-at a pace of its own and cannot be drawn so; NumPy draws it.
+at a pace of its own: it takes one word after the other from `Words`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 from .function import Function, Module
 from .types import I64, PTR, Operand, Type, type_of
 
-__all__ = ["STREAM", "emit_dropout_mask", "emit_random_uniform", "random_units"]
+__all__ = [
+    "STREAM", "WORDS", "Words", "emit_dropout_mask", "emit_random_uniform", "random_units",
+]  # fmt: skip
 
 STREAM = 2
 """The second-highest word of the counter, which sets the library's draws apart from other uses of a seed."""
@@ -149,3 +151,57 @@ def _uniform(f: Function, block: list[Operand], dtype: np.dtype[Any]) -> Operand
     top = f.binary("lshr", vector, f.constant(vector, vector.type.bits - bits))
     number = f.convert(top, type_of(dtype).kind)
     return f.mul(number, f.constant(number, 2.0**-bits))
+
+
+# ------------------------------------------------------------------------------- one word after the other
+
+BLOCKS = 8
+WORDS = 4 * BLOCKS + 2
+"""How many uint64 of memory a stream of words needs: those drawn ahead, the next block, and what is used up."""
+
+
+class Words:
+    """The stream of a draw, word by word; its state lies in memory, so that any branch may take from it."""
+
+    def __init__(self, f: Function, state: Operand, stream: int) -> None:
+        self.f = f
+        self.state = state
+        self.next_block, self.used = (f.at(state, 4 * BLOCKS + i, I64) for i in range(2))
+        self.refill = f"words.{stream}"
+        if self.refill not in f.module.functions:
+            _emit_refill(f.module, self.refill, stream)
+        f.store(f.index(0), self.next_block)
+        f.store(f.index(32 * BLOCKS), self.used)
+
+    def take(self, bits: int) -> Operand:
+        """Return the next 64 bits, or the next 32 of them: a draw takes all its words of one size."""
+        f, size = self.f, bits // 8
+        with f.when(f.compare("uge", f.load(I64, self.used), f.index(32 * BLOCKS))):
+            f.call(self.refill, self.state, f.argument("key"), f.argument("counter"))
+        used = f.load(I64, self.used)
+        f.store(f.plus(used, size), self.used)
+        return f.load(Type(f"i{bits}"), f.value(PTR, f"getelementptr inbounds i8, ptr {self.state}, i64 {used}"))
+
+    def fraction(self, scalar: Type) -> Operand:
+        """Return the next number of [0, 1): 24 or 53 bits."""
+        f = self.f
+        bits = 24 if scalar.bits == 32 else 53
+        word = self.take(scalar.bits)
+        top = f.binary("lshr", word, f.constant(word, scalar.bits - bits))
+        return f.mul(f.convert(top, scalar.kind), f.constant(scalar, 2.0**-bits))
+
+
+def _emit_refill(module: Module, name: str, stream: int) -> None:
+    """Write `name(ptr state, ptr key, ptr counter)`: the next blocks of the stream."""
+    f = Function(module, name, [(PTR, "state"), (PTR, "key"), (PTR, "counter")])
+    words = _stream(f, stream)
+    place = f.at(f.argument("state"), 4 * BLOCKS, I64)
+    first = f.load(I64, place)
+    with f.loop(0, BLOCKS, PARALLEL) as loop:
+        blocks = [_block(f, words, f.plus(f.plus(first, loop.index), i)) for i in range(PARALLEL)]
+        for i, block in enumerate(blocks):
+            target = f.at(f.argument("state"), f.times(f.plus(loop.index, i), 4), I64)
+            for k, word in enumerate(block):
+                f.store(word, f.at(target, k, I64))
+    f.store(f.plus(first, BLOCKS), place)
+    f.store(f.index(0), f.at(place, 1, I64))
