@@ -1,5 +1,7 @@
 """Drawings: what is in them, that their numbers are the engine's, and that they fold."""
 
+import functools
+import importlib
 import json
 import time
 from itertools import pairwise
@@ -231,6 +233,19 @@ def test_depth_closes_inner_modules():
 def test_what_cannot_be_drawn_says_so(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_a_graph_too_large_to_draw_says_so_and_a_part_of_it_is_drawn(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("pullback.glass.graph"), "MOST_MAPPINGS", 20)
+    w, x = pb.value(1.0), pb.value(2.0)
+    for _ in range(25):
+        x = pb.sin(x)
+    loss = x * w
+    with pytest.raises(ValueError, match=r"has 26 mappings, and a drawing holds 20 at most(.|\n)*wrt=w"):
+        pb.graph(loss)
+    with pytest.raises(ValueError, match=r"2\d mappings"):
+        pb.graph(pb.trace(lambda x: x * functools.reduce(lambda a, _: pb.sin(a), range(25), x)).graph(1.0))
+    assert sum(b.kind == "mapping" for b in pb.graph(loss, wrt=w).diagram.boxes) == 1
 
 
 def test_a_released_graph_says_what_to_write():

@@ -300,9 +300,18 @@ def test_receipts_stay_what_they_are_when_the_program_goes_on():
     x = leaf(3.0)
     y = x * x
     drawing = pb.graph(y, names={"x": x}, lang="en")
-    before = drawing.local(0).text()
+    before, data, whole = drawing.local(0).text(), drawing.to_dict(), drawing.receipt(0).text()
     y.backward()
     assert drawing.local(0).text() == before and x.grad == 6.0
+    x.data = 100.0
+    assert drawing.local(0).text() == before
+    assert drawing.to_dict()["local"] == data["local"]
+    assert drawing.receipt(0).text() == whole
+    u = pb.tensor(np.array([1.0, 2.0]), requires_grad=True)
+    drawing = pb.graph(pb.sum((u + 1.0) ** 2), names={"u": u}, lang="en")  # a sum keeps only the types of what it read
+    before, whole = drawing.local(0).text(), drawing.receipt(0).total
+    u.data = np.array([7.0, 8.0])
+    assert "2 + 1 = 3" in before and drawing.local(0).text() == before and drawing.receipt(0).total == whole == 6.0
 
 
 def test_drawing_writes_no_retained_gradient():

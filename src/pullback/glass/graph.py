@@ -25,6 +25,8 @@ from .uninterrupted import uninterrupted
 __all__ = ["graph"]
 
 DIRECTIONS = ("both", "forward", "backward")
+MOST_MAPPINGS = 200_000
+"""So many mappings a drawing holds: it takes about 8 kB for each, and its page half a kilobyte."""
 
 
 def graph(
@@ -48,7 +50,8 @@ def graph(
     Nothing is written and nothing is released: the gradients come from a walk of the engine beside the program.
 
     Raises GradientError for a tensor without history, FreedGraphError for a graph that `backward` has released,
-    ValueError for another `direction`, TypeError for another subject.
+    ValueError for another `direction` and for more mappings than a drawing holds (200,000), TypeError for another
+    subject.
 
     >>> import pullback as pb
     >>> x = pb.tensor(2.0, requires_grad=True)
@@ -67,6 +70,7 @@ def graph(
     lang = language(lang)
     frame = caller()
     if isinstance(subject, Graph):
+        _require_room(len(subject.equations))
         boxes, root = traced_boxes(subject)
         return Drawing(_diagram(boxes, root, depth, False, lang), direction, lang)
     given = dict(names or {})
@@ -81,11 +85,21 @@ def graph(
     wanted = None if wrt is None else {link.serial for link in _links(wrt)}
     with uninterrupted():
         history = History(link)
+        _require_room(len(history.nodes) if wanted is None else len(history.on_paths(wanted)))
         if seed is not None:
             history = history.kept()  # receipts are written when they are asked for, the program may go on until then
         boxes, root, record = recorded_boxes(history, seed, wanted, given, frame)
         diagram = _diagram(boxes, root, depth, seed is not None, lang)
     return Drawing(diagram, direction, lang, None if seed is None else record, explained=gradient is None)
+
+
+def _require_room(count: int) -> None:
+    if count > MOST_MAPPINGS:
+        raise ValueError(
+            f"graph: this computation has {count:,} mappings, and a drawing holds {MOST_MAPPINGS:,} at most.\n"
+            f"  wrong:  pb.graph(loss)\n"
+            f"  right:  pb.graph(loss, wrt=w), which draws only what lies on a path from w; or draw a part of it"
+        )
 
 
 def _link(subject: Any) -> Any:

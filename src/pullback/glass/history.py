@@ -66,6 +66,7 @@ class History:
             nodes[serial] = item
             waiting.extend(owner(link) for link in item.links if link is not None)
         self._computed: dict[int, Any] = {}
+        self._kept: dict[int, Any] = {}
         self._set(root, dict(sorted(nodes.items())), leaves)
 
     def _set(self, root: Any, nodes: dict[int, Node], leaves: dict[int, Leaf]) -> None:
@@ -77,7 +78,9 @@ class History:
                     self.readers.setdefault(link.serial, []).append((node, position))
 
     def kept(self) -> History:
-        """Return the same graph in nodes of its own, which stay what they are when the program releases its graph."""
+        """Return the same graph in nodes of its own: it stays what it is when the program releases its graph, or gives
+        its leaves other values.
+        """
         copies: dict[int, Any] = dict(self.leaves)
 
         def same(link: Any) -> Any:
@@ -94,6 +97,7 @@ class History:
             copied.links = tuple(map(same, node.links))
         other = History.__new__(History)
         other._computed = dict(self._computed)
+        other._kept = {s: self._leaf_value(x) for s, x in self.leaves.items() if x.storage is not None}
         other._set(same(self.root), {serial: copies[serial] for serial in self.nodes}, self.leaves)
         return other
 
@@ -153,6 +157,8 @@ class History:
         return _part(self.output(owner(link)), link)
 
     def _leaf_value(self, leaf: Leaf) -> Any:
+        if leaf.serial in self._kept:
+            return self._kept[leaf.serial]
         for node, position in self.readers.get(leaf.serial, ()):
             x = node.inputs[position]  # type: ignore[index]  # restored when the history was made
             if x.__class__ is not Spec:
@@ -171,7 +177,7 @@ class History:
 
     def run_again(self, leaves: Iterable[Leaf]) -> Any:
         """Return the root's value with these leaves at their present values."""
-        known: dict[int, Any] = {leaf.serial: leaf.storage.read() for leaf in leaves if leaf.storage is not None}
+        known: dict[int, Any] = {leaf.serial: self._leaf_value(leaf) for leaf in leaves if leaf.storage is not None}
         with interpreting(EVALUATE):
             for node in self.nodes.values():
                 if any(link is not None and owner(link).serial in known for link in node.links):
