@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -239,6 +240,94 @@ def test_an_argument_of_another_kind_does_what_it_does_without_a_gate(bad):
     np.testing.assert_array_equal(run(x).numpy(), 2 * x + 1)
 
 
+def pair(x, y, scale=1, *, mode="sum"):
+    return scale * (x + y if mode == "sum" else x - y)
+
+
+def in_a_tuple(batch, scale=1, mode="sum"):
+    return pair(*batch, scale, mode=mode)
+
+
+def in_a_dict(batch, extra=None):
+    return pair(batch["x"], batch["y"], mode="difference") if extra is None else extra * batch["x"]
+
+
+def deep(first, rest):
+    return first["a"][0] - rest[1].x * rest[1].y
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+FORMS = {
+    "by keyword": (pair, lambda x, y: ((), {"y": y, "x": x})),
+    "a static argument": (pair, lambda x, y: ((x, y), {"mode": "difference"})),
+    "a number": (pair, lambda x, y: ((x, y, float(x[0])), {})),
+    "a whole number": (pair, lambda x, y: ((x, y, int(10 * x[0])), {})),
+    "a number by keyword": (pair, lambda x, y: ((x, y), {"scale": 2.5, "mode": "difference"})),
+    "a tuple": (in_a_tuple, lambda x, y: (((x, y),), {})),
+    "a list and more": (in_a_tuple, lambda x, y: (([x, y], 3), {"mode": "difference"})),
+    "a dict": (in_a_dict, lambda x, y: (({"x": x, "y": y},), {})),
+    "None": (in_a_dict, lambda x, y: (({"x": x, "y": y}, None), {})),
+    "nested": (deep, lambda x, y: (({"a": [x, None]}, ("text", Point(x, y))), {})),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_arguments_may_come_in_any_form(runs, name):
+    function, call = FORMS[name]
+    run = pb.compile(function)
+    rng = np.random.default_rng(0)
+    for _ in range(16):
+        x, y = rng.random((2, 5), dtype=np.float32)
+        args, kwargs = call(x, y)
+        np.testing.assert_allclose(run(*args, **kwargs).numpy(), function(*args, **kwargs), rtol=1e-5, atol=1e-6)
+    assert len(runs) < 8
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_another_form_is_another_call(name):
+    """After many calls in one form all others give what they give by themselves."""
+    function, call = FORMS[name]
+    x, y = np.random.default_rng(1).random((2, 5), dtype=np.float32)
+    args, kwargs = call(x, y)
+    run = pb.compile(function)
+    others = [((x, y), {}), ((y, x), {}), ((x,), {"y": y}), ((), {"x": x, "y": y}), ((x, y, 2.0), {}), ((x, y, 2), {})]
+    others += [((x, y, True), {}), ((x, y), {"mode": "sum"}), (((x, y),), {}), (([x, y],), {}), (((y, x), 2), {})]
+    others += [(({"x": x, "y": y},), {}), (({"y": x, "x": y},), {}), (({"x": x, "y": y}, x), {}), ((), {})]
+    others += [(({"x": x, "y": y, "z": x},), {}), (((x, y, x),), {}), ((x, y, 10**30), {}), (args, {**kwargs, "z": 1})]
+    for other_args, other_kwargs in others:
+        for _ in range(6):
+            run(*args, **kwargs)
+
+        def outcome(f, args=other_args, kwargs=other_kwargs):
+            try:
+                return np.asarray(f(*args, **kwargs))
+            except Exception as error:
+                return type(error)
+
+        found, wanted = outcome(run), outcome(pb.compile(function))
+        if isinstance(wanted, type):
+            assert found is wanted, (other_args, other_kwargs)
+        else:
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_what_is_drawn_inside_a_checkpoint_is_drawn_again_on_the_way_back():
+    def slope(wrap):
+        pb.random.manual_seed(0)
+        draw = wrap(lambda: pb.random.uniform((40,)))
+        w = pb.tensor(np.ones(40, np.float32), requires_grad=True)
+        for _ in range(8):
+            w.grad = None
+            pb.sum(pb.checkpoint(lambda w: pb.sin(w * draw()))(w)).backward()
+        return w.grad.numpy()
+
+    np.testing.assert_allclose(slope(pb.compile), slope(lambda f: f), rtol=1e-5)
+
+
 def test_more_or_fewer_arguments_are_refused_as_ever():
     run = pb.compile(lambda x, y: x + y)
     x = np.ones(3, np.float32)
@@ -407,7 +496,7 @@ PROGRAMS = {
         del run
         gc.collect()
         for i in range(1000):
-            assert float(enter((x,))[0]) == 16
+            assert float(enter((x,), {})[0]) == 16
         """,
     "whatever comes as an argument": """
         values = [

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.cell import Cell
+from ..core.cell import Cell, active_store
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, current
 from ..core.value import Value
 from ..transforms.graph import Graph
 from ..transforms.reverse import TAPE, Tape, keep_values
-from ..transforms.trace import Traced
-from .entrance import MISSED, STEADY, entrance
+from ..transforms.trace import Call, Traced
+from .entrance import MISSED, STEADY, Entrance, entrance
+from .form import is_plain
 from .lowering import lowered
 from .plan import made
 from .report import Report, reported
@@ -45,14 +46,14 @@ class Compiled(Traced):
         self.last: Runner | None = None
         self._too_large: set[int] = set()
         self._attached = False
-        self._enter: Callable[[tuple[Any, ...]], Any] | None = None
+        self._enter: Entrance | None = None
         """The short way into the plan that ran last."""
         self._doubted: set[int] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         enter = self._enter
-        if enter is not None and not kwargs:
-            found = enter(args)
+        if enter is not None:
+            found = enter(args, kwargs)
             if found is not MISSED:
                 return found
         quick = None if kwargs else _quick(args)
@@ -118,7 +119,7 @@ class Compiled(Traced):
             first = tree.leaves(result)[0]
             return explain(first, wrt=wrt, **settings)
 
-    def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
+    def run_graph(self, graph: Graph, dynamic: list[Any], call: Call) -> Any:
         """Run a recorded graph natively, where that means the same."""
         runner = self._made.get(id(graph))
         if runner is None and len(graph.equations) > LARGEST:
@@ -130,10 +131,10 @@ class Compiled(Traced):
             plan.load()
             runner = self._made[id(graph)] = Runner(graph, plan)
             self.seconds[id(runner)] = perf_counter() - start
-        key = _quick(dynamic)
+        key = _quick(dynamic) if is_plain(call) else None
         if key is not None and runner not in self.runners.setdefault(key[0], []):
             self.runners[key[0]].append(runner)
-        return self._run(runner, [_array(x) for x in dynamic], dynamic)
+        return self._run(runner, [_array(x) for x in dynamic], dynamic, runner.ready(), call)
 
     def _say_attached(self) -> None:
         if not self._attached:
@@ -157,9 +158,9 @@ class Compiled(Traced):
                 stacklevel=5,
             )
 
-    def _run(self, runner: Runner, arrays: Any, arguments: Any, ready: bool = False) -> Any:
+    def _run(self, runner: Runner, arrays: Any, arguments: Any, ready: bool, call: Call | None = None) -> Any:
         top = current()
-        if not isinstance(top, Tape) or top.below is not EVALUATE:
+        if not isinstance(top, Tape) or top.below is not EVALUATE or active_store() is not None:
             return runner.graph.run(arguments)
         if top.recording and runner.graph.carries_gradient:
             self._say_attached()
@@ -171,11 +172,11 @@ class Compiled(Traced):
                 return runner.graph.run(arguments)
             runner.running = True
             try:
-                return self._native(runner, arrays, arguments, ready)
+                return self._native(runner, arrays, arguments, ready, call)
             finally:
                 runner.running = False
 
-    def _native(self, runner: Runner, arrays: Any, arguments: Any, ready: bool) -> Any:
+    def _native(self, runner: Runner, arrays: Any, arguments: Any, ready: bool, call: Call | None) -> Any:
         try:
             if self.verify:
                 return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))
@@ -186,7 +187,7 @@ class Compiled(Traced):
             self._enter = None
         if self._enter is None and runner.steady >= STEADY and runner is self.last:
             runner.steady = 0
-            self._enter = entrance(runner)
+            self._enter = entrance(runner, arguments, call)
         return result
 
 

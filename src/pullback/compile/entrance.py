@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from ..core.cell import active_store
 from ..core.interpret import EVALUATE, current
 from ..threads import cores
 from ..transforms.reverse import Tape
+from ..transforms.trace import Call
+from .form import form_of, is_plain
 from .gate import Argument, Guard, gate, supported
 from .runner import Runner, Stopped
 
-__all__ = ["MISSED", "entrance"]
+__all__ = ["MISSED", "STEADY", "Entrance", "entrance"]
 
 MISSED = object()
 """The answer where a call is not as expected; nothing has been done then."""
@@ -23,10 +28,15 @@ HELD = 50e-6
 """Seconds up to which a plan runs without letting other threads of Python in, which takes longer than it brings."""
 
 
-def entrance(runner: Runner) -> Callable[[tuple[Any, ...]], Any] | None:
-    """Return a function of the arguments of a call that answers as the call does, or MISSED; None if there is none.
+Entrance = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""A function of a call's arguments that answers as the call does, or MISSED."""
 
-    It is good for as long as `runner.gate` is the one that it was made with.
+
+def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entrance | None:
+    """Return the short way for calls like one that was `given` arrays and numbers, in the form of `call`.
+
+    Without `call` they were all arrays, one after the other. None if there is no short way; else it is good for as
+    long as `runner.gate` is the one that it was made with.
     """
     plan = runner.plan
     if not supported() or runner.swapped or any(cell.value is not array for cell, array, _ in runner.written):
@@ -48,10 +58,26 @@ def entrance(runner: Runner) -> Callable[[tuple[Any, ...]], Any] | None:
     needs_graph = runner.graph.carries_gradient
     give = runner.outputs[0] if runner.single and not runner.constants else runner.results
     lock = runner.lock
+    form = None if call is None or is_plain(call) else form_of(call)
+    numbers = [(at, x.__class__, arguments[at][0]) for at, x in enumerate(given) if x.__class__ in (int, float)]
 
-    def enter(args: tuple[Any, ...]) -> Any:
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if form is not None:
+            taken = form(args, kwargs)
+            if taken is None:
+                return MISSED
+            args = tuple(taken)
+        elif kwargs:
+            return MISSED
+        if numbers:
+            changed = _with_arrays(args, numbers)
+            if changed is None:
+                return MISSED
+            args = changed
         top = current()
         if top.__class__ is not Tape or top.below is not EVALUATE or (needs_graph and top.recording):
+            return MISSED
+        if active_store() is not None:
             return MISSED
         with lock:
             if runner.gate is not look or runner.running or runner.asked != cores():
@@ -74,6 +100,21 @@ def entrance(runner: Runner) -> Callable[[tuple[Any, ...]], Any] | None:
             return MISSED
 
     return enter
+
+
+def _with_arrays(args: tuple[Any, ...], numbers: Sequence[tuple[int, type, np.dtype[Any]]]) -> tuple[Any, ...] | None:
+    """Return the arguments with Python's numbers as arrays; None where one is of another kind, or too large."""
+    if len(args) <= numbers[-1][0]:
+        return None
+    found = list(args)
+    for at, kind, dtype in numbers:
+        if found[at].__class__ is not kind:
+            return None
+        try:
+            found[at] = np.array(found[at], dtype)
+        except OverflowError:
+            return None
+    return tuple(found)
 
 
 def _executed(runner: Runner) -> bool:

@@ -24,7 +24,7 @@ from .node import Leaf, Node, Part
 from .reverse import TAPE, Reverse, Tape, _is_ours
 from .walk import walk_back
 
-__all__ = ["Equation", "Graph", "Symbol", "Trace", "Traced", "finish", "trace"]
+__all__ = ["DYNAMIC", "Call", "Equation", "Graph", "Symbol", "Trace", "Traced", "finish", "trace"]
 
 
 class Trace(Recorder):
@@ -176,7 +176,7 @@ class Traced:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
-        static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
+        static = [x if not _is_dynamic(x) else DYNAMIC for x in leaves]
         dynamic = [_input(x, i) for i, x in enumerate(leaves) if _is_dynamic(x)]
         specs = tuple((spec_of(x), _wants_grad(x)) for x in dynamic)
         signature = (structure, tuple(map(_hashable, static)), specs)
@@ -193,20 +193,20 @@ class Traced:
                 )
             graph = self._record(static, structure, dynamic)
             known.append(graph)
-        return self.run_graph(graph, dynamic)
+        return self.run_graph(graph, dynamic, (structure, static))
 
     def doubts(self, graph: Graph, again: Callable[[], Graph]) -> bool:
         """Whether a recording is no longer what the function does; `again()` records it anew."""
         return False
 
-    def run_graph(self, graph: Graph, dynamic: list[Any]) -> Any:
-        """Run a recorded graph on the arguments that are arrays and numbers."""
+    def run_graph(self, graph: Graph, dynamic: list[Any], call: Call) -> Any:
+        """Run a recorded graph on the arguments that are arrays and numbers; `call` says how they came."""
         return graph.run(dynamic)
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """Return the graph for a call with these arguments, without running it."""
         leaves, structure = tree.flatten((args, kwargs))
-        static = [x if not _is_dynamic(x) else _DYNAMIC for x in leaves]
+        static = [x if not _is_dynamic(x) else DYNAMIC for x in leaves]
         dynamic = [_input(x, i) for i, x in enumerate(leaves) if _is_dynamic(x)]
         return self._record(static, structure, dynamic)
 
@@ -218,7 +218,7 @@ class Traced:
             Face.new(TAPE, Face.new(level, symbol), Leaf(Cell(None)) if _wants_grad(x) else None)
             for symbol, x in zip(symbols, dynamic, strict=True)
         )
-        leaves = [next(boxes) if x is _DYNAMIC else x for x in static]
+        leaves = [next(boxes) if x is DYNAMIC else x for x in static]
         args, kwargs = tree.unflatten(structure, leaves)
         drawn = _global_draws()
         with interpreting(top), storing(level):
@@ -284,7 +284,11 @@ class _Dynamic:
         return "dynamic"
 
 
-_DYNAMIC = _Dynamic()
+DYNAMIC = _Dynamic()
+"""Stands for an array or a number among the leaves of a call's arguments."""
+
+Call = tuple[tree.Structure, list[Any]]
+"""The structure of a call's arguments `(args, kwargs)`, and their leaves, arrays and numbers as DYNAMIC."""
 
 
 def _is_dynamic(x: Any) -> bool:
