@@ -281,6 +281,37 @@ def test_two_threads_give_the_same_bits():
     assert results[0] == results[1] == results[2]
 
 
+def test_checks_in_loops_with_two_threads(monkeypatch):
+    """A loop that may stop the plan is run by one thread, between kernels that are shared."""
+    shared = []
+    monkeypatch.setattr("pullback.compile.sharing.Sharing.choose", lambda self: True)
+    monkeypatch.setattr("pullback.compile.sharing.Sharing.took", lambda self, shared_, seconds: shared.append(shared_))
+    rng = np.random.default_rng(6)
+    table = pb.tensor(rng.normal(size=(5, 96)).astype(np.float32))
+    w = rng.normal(size=(96, 96)).astype(np.float32) * 0.1
+    x = rng.normal(size=(64, 96)).astype(np.float32)
+
+    def f(ids, start, w, x):
+        before = pb.tanh(x @ w)[ids[0]]
+        (_, total), _ = pb.scan(lambda c, i: ((c[0] + i, c[1] * 0.5 + table[c[0]]), None), (start, before), ids)
+        rows, _ = pb.scan(lambda c, i: (pb.tanh(c @ w), i), x * pb.sum(total), ids)
+        return pb.sum(rows) + pb.sum(total)
+
+    before = pb.get_num_threads()
+    try:
+        pb.set_num_threads(2)
+        step = pb.compile(f)
+        for _ in range(40):
+            for ids in (np.array([1, 1, 0, 1]), np.array([0, 2, 1, 0])):
+                want = float(f(ids, np.int64(0), w, x))
+                assert float(step(ids, np.int64(0), w, x)) == pytest.approx(want, rel=1e-4)
+        with pytest.raises(IndexError):
+            step(np.array([1, 4, 1, 0]), np.int64(0), w, x)
+        assert any(shared)
+    finally:
+        pb.set_num_threads(before)
+
+
 def test_drawings_say_how_often_a_loop_runs():
     step = pb.compile(recurrent)
     assert "scan ×9" in pb.graph(step.graph(W, H, XS)).mermaid()

@@ -44,6 +44,8 @@ class SegmentWriter:
         self.barriers = 0
         self.met: Operand = self.f.index(0)
         """How often the threads have met in loops; `barriers` counts how often they have met since."""
+        self.asked = False
+        """Whether a thread may be about to ask how a check went, so that no other may begin."""
         self.hazards = Hazards(plan.slots, plan.places)
         self.followed: dict[Array, Operand] = {}
         """Where the arrays of a loop's body lie in the present turn."""
@@ -69,12 +71,13 @@ class SegmentWriter:
     def _calls(self, kernels: Sequence[Kernel]) -> None:
         f = self.f
         for at, kernel in enumerate(kernels):
-            if self.shared and self.hazards.between(kernel):
+            if self.shared and (self.hazards.between(kernel) or (kernel.checks and self.asked)):
                 self._meet()
             self._call(kernel)
             if kernel.checks and not (at + 1 < len(kernels) and kernels[at + 1].group.kind == "check"):
                 if self.shared:
                     self._meet()
+                    self.asked = True
                 with f.when(self._is_well()):
                     self._calls(kernels[at + 1 :])
                 return
@@ -86,6 +89,7 @@ class SegmentWriter:
     def _meet(self) -> None:
         """Have the threads wait for each other."""
         self.barriers += 1
+        self.asked = False
         all_of_them = self.f.times(self.f.argument("threads"), self.f.plus(self.met, self.barriers))
         self.f.call(emit_barrier(self.f.module), self.bases[POOL], all_of_them)
 
