@@ -71,7 +71,10 @@ def _words(goal: Goal, verdict: Verdict, unit: str) -> str:
     found = "" if verdict.value is None else f": {_rounded(verdict.value)}"
     if goal.times is None and verdict.value is not None:
         found += f" {unit}"
-    least = f" [dim](the floor alone: {_rounded(verdict.floor)})[/]" if verdict.floor is not None else ""
+    least = ""
+    if verdict.floor is not None:
+        beyond = "beyond what this machine can do; " if verdict.floor > goal.most else ""
+        least = f" [dim]({beyond}the floor alone: {_rounded(verdict.floor)})[/]"
     return f"{wanted}{found} {MARKS[verdict.reached]}{least}"
 
 

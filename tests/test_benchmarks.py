@@ -112,11 +112,13 @@ def test_a_drawing_is_opened_and_counted_where_it_is_timed(monkeypatch):
 
     monkeypatch.setattr(drawing, "MAPPINGS", 300)
     found = drawing.timings(rounds=2)
+    none = found.pop(drawing.RECEIPTS, [0.0, 0.0])
+    assert none == [0.0, 0.0]  # every box of the page has its receipt
     assert all(len(samples) == 2 and min(samples) > 0 for samples in found.values())
     if drawing.OPENED in found:  # there is a browser
         assert 5 <= found[drawing.VISIBLE][0] == found[drawing.VISIBLE][1] <= 60
     monkeypatch.setattr(drawing, "BROWSERS", ())
-    assert set(drawing.timings(rounds=1)) == {drawing.MADE}
+    assert set(drawing.timings(rounds=1)) == {drawing.MADE, drawing.SIZE}
 
 
 def test_without_a_browser_the_row_says_that_it_was_not_measured(monkeypatch):
@@ -124,10 +126,11 @@ def test_without_a_browser_the_row_says_that_it_was_not_measured(monkeypatch):
     from benchmarks.figures import Settings, judge
 
     monkeypatch.setattr(drawing, "run", lambda *args, **settings: {drawing.MADE: [900.0, 1000.0]})
-    rows = drawing.figures(Settings(("pullback",), quick=True))
-    assert [row.median for row in rows] == [950.0, None, None]
-    assert all("not measured: no playwright, or no Chromium" in row.note for row in rows[1:])
-    assert [judge(goal, rows).reached for goal in drawing.GOALS] == [None, None]
+    rows = {row.quantity: row for row in drawing.figures(Settings(("pullback",), quick=True))}
+    assert rows.keys() == drawing.UNITS.keys() and rows.pop(drawing.MADE).median == 950.0
+    assert all(row.median is None for row in rows.values())
+    assert all("not measured: no playwright, or no Chromium" in row.note for row in rows.values())
+    assert {judge(goal, list(rows.values())).reached for goal in drawing.GOALS} == {None}
 
 
 def test_a_child_runs_with_one_thread_and_says_what_failed():
@@ -176,6 +179,11 @@ def test_goals_are_judged_and_shown():
     told = figure("q", "pullback", "µs", [5_000.0], "not compiled, the advice: use scan")
     assert judge(Goal("q", 1_000.0, otherwise="the advice"), [told]).reached
     assert not judge(Goal("q", 1_000.0, otherwise="the advice"), others).reached
+    words = table._words(Goal("q", 1 / 1.8, QUICKEST), verdict, "µs")
+    assert "which is jax: 0.625" in words and "(the floor alone: 0.5)" in words
+    assert "beyond what this machine can do" in table._words(
+        Goal("q", 1 / 2.5, "jax"), judge(Goal("q", 1 / 2.5, "jax"), others), "µs"
+    )
     console.print(table._block("q", others))
     (line,) = (line for line in console.export_text().splitlines() if "jax" in line)
     assert line.split() == ["jax", "8", "ms", "1.6", "50%"]
