@@ -94,7 +94,7 @@ def typical(mapping: Mapping, static: dict[str, Any], xs: Sequence[Any]) -> tupl
 
 def _masks(mapping: Mapping, static: dict[str, Any], xs: Sequence[Any], y: Any, needs: list[bool]) -> list[Any]:
     """On which elements of the inputs a few elements of the output depend."""
-    found = []
+    found: list[Any] = []
     for part, one in enumerate(parts(y)):
         for place in _places(shape_of(one))[:3] if one.dtype.kind == "f" else []:
             slopes = pulled(mapping, static, xs, y, _seed(y, part, place), needs)

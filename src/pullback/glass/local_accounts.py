@@ -71,16 +71,14 @@ class Accounts:
     def of(self, number: int, part: int) -> Account:
         """Return that of one box; where the reason lies further on, the way there is followed."""
         found = self._measured([(self.diagram.boxes[number], part)], float("inf"))[0]
-        number = found.downstream
-        if number is None:
+        if found.downstream is None:
             return found
-        while True:
-            onwards = self._onwards(self._account(self.diagram.boxes[number], 0))
-            if onwards is None:
-                break
-            number = onwards
-        found.downstream = number
-        found.reason = self._measured([(self.diagram.boxes[number], 0)], MOST_WORK)[0].reason
+        last: int = found.downstream
+        onwards: int | None = last
+        while onwards is not None:
+            last, onwards = onwards, self._onwards(self._account(self.diagram.boxes[onwards], 0))
+        found.downstream = last
+        found.reason = self._measured([(self.diagram.boxes[last], 0)], MOST_WORK)[0].reason
         return found
 
     # ------------------------------------------------------------------------------------------ the sums
@@ -129,7 +127,9 @@ class Accounts:
     def _rates(self, place: Place, index: Element) -> list[Rate]:
         """Return the uses of an element in the order in which the engine meets them on the way back."""
         readers = self.record.history.readers.get(place[0], ())
-        last, group, groups = -1, [], []
+        last = -1
+        group: list[Rate] = []
+        groups: list[list[Rate]] = []
         for node, position in readers:
             number = self.record.places.get(node.serial)
             if number is None or part_of(node.links[position]) != place[1]:
