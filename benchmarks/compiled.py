@@ -204,7 +204,7 @@ def share(workload: str, rounds: int) -> dict[str, Any]:
         return {"µs": sum(k.milliseconds for k in step.report().kernels if k.kind == "product") * 1e3}
 
     float(step(*batches[0]))
-    step_only = block(lambda i: step(*batches[i % len(batches)]), "wall")
+    step_only = block(lambda i: step(*batches[i % len(batches)]), "processor")
     return interleaved({"pullback": step_only, PRODUCTS: products}, rounds)
 
 
