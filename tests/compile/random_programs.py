@@ -88,7 +88,7 @@ def _move(rng: Any, known: list[Any]) -> tuple[str, Callable[[list[Any]], Any], 
     """Draw one application that fits the shapes known so far."""
     i = int(rng.integers(len(known)))
     shape = known[i]
-    kind = rng.choice(["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows"])
+    kind = rng.choice(["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows", "pick"])
     if kind == "binary":
         fitting = [j for j, s in enumerate(known) if _together(shape, s) is not None]
         j = int(rng.choice(fitting))
@@ -130,8 +130,37 @@ def _move(rng: Any, known: list[Any]) -> tuple[str, Callable[[list[Any]], Any], 
         name = str(rng.choice(["softmax", "log_softmax"]))
         axis = int(rng.integers(len(shape)))
         return f"{name}(%{i}, {axis})", lambda v: getattr(pb, name)(v[i], axis=axis), shape
+    if kind == "pick" and shape:
+        return _pick(rng, i, shape)
     name = str(rng.choice(list(UNARY)))
     return f"{name}(%{i})", lambda v: UNARY[name](v[i]), shape
+
+
+def _pick(rng: Any, i: int, shape: Any) -> tuple[str, Callable[[list[Any]], Any], Any]:
+    """Choices by positions, negative ones too, and what goes along an axis element by element."""
+    axis, which = int(rng.integers(len(shape))), rng.integers(6)
+    n, count = shape[axis], int(rng.integers(1, 6))
+    out = (*shape[:axis], count, *shape[axis + 1 :])
+    if which == 0:
+        at = rng.integers(-n, n, size=count)
+        index = (slice(None),) * axis + (at,)
+        return f"gather(%{i}, {axis}, {at.tolist()})", lambda v: v[i][index], out
+    if which == 1:
+        at = rng.integers(-n, n, size=out)
+        return f"take_along(%{i}, {axis}, {at.tolist()})", lambda v: pb.take_along_axis(v[i], at, axis), out
+    if which == 2:
+        at = rng.integers(-n, n, size=count)
+        index = (slice(None),) * axis + (at,)
+        put = lambda x: pb.asarray(x).at[index].set(x[index] * 0.5 + 1)
+        return f"replace(%{i}, {axis}, {at.tolist()})", lambda v: put(v[i]), shape
+    if which == 3:
+        return f"cumulative_sum(%{i}, {axis})", lambda v: pb.cumulative_sum(v[i], axis) * 0.3, shape
+    if which == 4:
+        return f"norm(%{i}, {axis})", lambda v: pb.norm(v[i] + 0.3, axis, True), (*shape[:axis], 1, *shape[axis + 1 :])
+    if len(shape) in (2, 3):
+        means = pb.nn.functional.adaptive_avg_pool1d
+        return f"adaptive_avg_pool(%{i}, {count})", lambda v: means(v[i], count), (*shape[:-1], count)
+    return f"einsum(%{i})", lambda v: pb.einsum("...i,...i->...", v[i], v[i]) * 0.3, shape[:-1]
 
 
 def _view(rng: Any, i: int, shape: Any) -> tuple[str, Callable[[list[Any]], Any], Any]:
