@@ -109,12 +109,14 @@ def _note(done: dict[str, Any], contender: str) -> str:
     if contender == ALONE:
         return "one thread in the same round"
     first = done["first"][contender]
-    return f"loss within {done['apart'][contender]:.0e}, first step {f'{first:.2g} s' if first >= 0.01 else '< 0.01 s'}"
+    seconds = "< 0.01" if first < 0.01 else f"{first:.0f}" if first >= 10 else f"{first:.2g}"
+    return f"loss within {done['apart'][contender]:.0e}, first step {seconds} s"
 
 
 def _floor_note(workload: str, done: dict[str, Any]) -> str:
     operations, time = OPERATIONS[workload], np.median(done["samples"][FLOOR]["µs"])
-    return f"{operations / 1e6:,.4g} MFLOP in products at {operations / time / 1e3:,.0f} GFLOP/s"
+    count = f"{operations / 1e9:.3g} G" if operations >= 1e9 else f"{operations / 1e6:.3g} M"
+    return f"{count}FLOP in products at {operations / time / 1e3:,.0f} GFLOP/s"
 
 
 def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> dict[str, Any]:
