@@ -19,6 +19,7 @@ from .normal import with_one_bell
 from .program import Instruction, Program
 from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
+from .scaling import scaled_late
 from .sinking import summed, sunk
 from .turning import by_squares
 
@@ -86,7 +87,8 @@ def _apply(lowering: Lowering, equations: Sequence[Equation], results: Sequence[
 def _improved(lowering: Lowering, program: Program, fixed: Container[Array] = ()) -> list[Instruction]:
     """Return the instructions without those that nobody needs, and what can be done once or at once done so."""
     program.instructions = with_one_bell(lowering, program.instructions)
-    instructions = summed(lowering, sunk(_living(program)))
+    results = {x.array for x in program.results()}
+    instructions = scaled_late(lowering, summed(lowering, sunk(_living(program))), results)
     return by_squares(lowering, turned_once(lowering, instructions, fixed))
 
 
