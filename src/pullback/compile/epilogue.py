@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ from .nest import Loaded, Nest, Number, Place, Result, Source, Step, build_steps
 from .program import Convolve, Product
 
 __all__ = ["Epilogue", "epilogue_of"]
+
+FAR = 1 << 17
+"""How many bytes an epilogue reads at least to ask for them beforehand; measured: it gains nothing with fewer."""
+
+LINE = 64
+"""Bytes in a line of memory."""
 
 
 class Epilogue:
@@ -36,6 +43,27 @@ class Epilogue:
         writer = _Writer(f, self.nest, total, row, column, valid, table)
         writer.write()
         return total if self.stored else None
+
+    @property
+    def asks(self) -> bool:
+        """Whether it reads so much that little of it will be near when it does."""
+        itemsizes = (self.nest.places[number].dtype.itemsize for number in self._read())
+        return sum(itemsizes) * math.prod(self.nest.lengths) >= FAR
+
+    def ask(self, f: Function, row: Operand, column: Operand, columns: int, table: Operand) -> None:
+        """Ask for what will be read of a row, long before it is."""
+        for number in self._read():
+            place = self.nest.places[number]
+            element = type_of(place.dtype)
+            start = f.load(PTR, f.at(table, number, PTR))
+            first = f.at(start, f.plus(f.times(row, place.strides[0]), column), element)
+            for at in range(0, columns, LINE // place.dtype.itemsize):
+                f.prefetch(f.at(first, at, element))
+
+    def _read(self) -> list[int]:
+        """Return the places that are read row by row, each row along its columns."""
+        read = {s.place for step in self.nest.steps for s in step.sources if isinstance(s, Loaded)}
+        return [n for n in sorted(read) if self.nest.places[n].strides[1] == 1 and self.nest.places[n].strides[0]]
 
 
 def epilogue_of(group: Group, kept: set[Array]) -> Epilogue | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from .function import Function, Module
 from .types import I64, PTR, Operand, Type, constant
 
-__all__ = ["Epilogue", "Finished", "finish", "finish_parameters"]
+__all__ = ["Epilogue", "Finished", "Foresight", "finish", "finish_parameters"]
 
 Epilogue = Callable[[Function, Operand, Operand, Operand, int, Operand], Operand | None]
 """What becomes of a finished vector of C.
@@ -17,6 +18,21 @@ It is called with the function being written, the vector, its row and its first 
 are valid, and the table pointer. It returns the vector to store in C, or None if it has stored what it wants itself.
 The vector may have fewer lanes than the target's registers (its type says so), down to one.
 """
+
+
+@runtime_checkable
+class Foresight(Protocol):
+    """An epilogue that knows what it will read, and asks for it where `asks` holds.
+
+    `ask` is called before the sums are made, for each row of a tile: with the function, the row and its first column
+    (i64), how many columns the tile has, and the table pointer.
+    """
+
+    @property
+    def asks(self) -> bool: ...
+
+    def ask(self, f: Function, row: Operand, column: Operand, columns: int, table: Operand) -> None: ...
+
 
 INLINE_LINES = 64
 """A tile whose epilogues are longer than this in all has them in a loop over its rows: measured to be as quick."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from .finish import Epilogue, Finished, finish, finish_parameters
+from .finish import Epilogue, Finished, Foresight, finish, finish_parameters
 from .function import Function, Module
 from .types import BOOL, I64, PTR, Operand, Type, constant
 
@@ -118,6 +119,7 @@ def emit_tile(module: Module, tile: Tile) -> str:
             loop.next = list(nest(at + 1, from_a, from_b, loop.carried))
         return loop.results
 
+    _ask_for_epilogue(f, tile)
     totals = [constant(vector, 0.0)] * (len(tile.a_rows) * len(valid))
     if tile.levels:
         totals = list(nest(0, f.argument("a"), f.argument("b"), totals))
@@ -137,3 +139,12 @@ def emit_tile(module: Module, tile: Tile) -> str:
     else:
         finish(f, tile.epilogue, sums)
     return name
+
+
+def _ask_for_epilogue(f: Function, tile: Tile) -> None:
+    """Ask for what the epilogue will read beside the sums, if it wants that: it comes while the depth goes by."""
+    if tile.turned or not isinstance(tile.epilogue, Foresight) or not tile.epilogue.asks:
+        return
+    row, column, table = (f.argument(name) for name in ("row", "column", "table"))
+    with f.when(f.argument("last")) if tile.parts else nullcontext(), f.loop(0, len(tile.a_rows)) as loop:
+        tile.epilogue.ask(f, f.plus(row, f.times(loop.index, tile.row_step)), column, tile.columns, table)
