@@ -67,7 +67,8 @@ def norm(lowering: Lowering, equation: Equation) -> bool:
         return True
     largest = lowering.fold("max", size, x.shape, axis, x.dtype)
     scale = _scale(lowering, largest, math.prod(x.shape[a] for a in axis))
-    part = lowering.point("divide", x.shape, x.dtype, x, scale)
+    inverse = lowering.point("reciprocal", scale.shape, x.dtype, scale)
+    part = lowering.point("multiply", x.shape, x.dtype, x, inverse)
     squares = lowering.fold("add", lowering.point("square", x.shape, x.dtype, part), x.shape, axis, x.dtype)
     length = lowering.point("sqrt", squares.shape, x.dtype, squares)
     y = lowering.point("multiply", squares.shape, x.dtype, length, scale)
@@ -79,7 +80,10 @@ def norm(lowering: Lowering, equation: Equation) -> bool:
 
 
 def _scale(lowering: Lowering, largest: Access, count: int) -> Access:
-    """Return 1, and where the squares of `count` numbers leave the range, the largest of them."""
+    """Return 1, and where the squares of `count` numbers leave the range, the size of the largest of them.
+
+    That size and its reciprocal are normal numbers.
+    """
     shape, dtype = largest.shape, largest.dtype
     limits = np.finfo(dtype)
     low, high = math.sqrt(limits.tiny) / float(limits.eps), math.sqrt(float(limits.max) / count)
@@ -93,7 +97,10 @@ def _scale(lowering: Lowering, largest: Access, count: int) -> Access:
     extreme = both("logical_or", asked("less", low), asked("greater", high))
     usable = both("logical_and", asked("greater", 0.0), asked("less", math.inf))
     chosen = both("logical_and", extreme, usable)
-    return lowering.point("where", shape, dtype, chosen, largest, Immediate(1.0, dtype), common=dtype)
+    tiny = float(limits.tiny)
+    size = lowering.point("maximum", shape, dtype, largest, Immediate(tiny, dtype), common=dtype)
+    size = lowering.point("minimum", shape, dtype, size, Immediate(1 / tiny, dtype), common=dtype)
+    return lowering.point("where", shape, dtype, chosen, size, Immediate(1.0, dtype), common=dtype)
 
 
 def running(operation: str) -> Rule:
