@@ -104,6 +104,10 @@ def test_any_box_of_ten_thousand_mappings_shows_a_sum_that_is_the_engines_gradie
         same(page, data, number, gradient)
         text = panel(page).locator("details.as-text pre").text_content()
         assert drawing.local(number).text().strip() in text
+        made = data["boxes"][number]
+        if made["kind"] == "mapping":  # what it sends on is written in its own names and numbers
+            slopes = [f"∂{made['symbol']}/∂{x['symbol']}" for x in made["inputs"] if x["source"] is not None]
+            assert slopes and all(re.search(rf"^  {slope} = .*\d$", text, re.M) for slope in map(re.escape, slopes))
         checks = Counter(panel(page).locator(".check").all_text_contents())
         assert checks and all("✓" in said for said in checks)
     assert not opened.requests

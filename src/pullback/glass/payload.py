@@ -106,6 +106,7 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
         "root": diagram.root,
         "direction": direction,
         "gradients": diagram.gradients,
+        "detailed": detailed,
         "boxes": boxes,
         "groups": _groups(diagram.groups),
         "open": sorted(diagram.opened),

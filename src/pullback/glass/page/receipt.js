@@ -63,8 +63,8 @@ function slopeLine({ slope, local, text }) {
   const line = make("p", { class: "formula" }, slope);
   if (local.symbolic_mathml) line.append(" = ", mathml(local.symbolic_mathml));
   if (local.substituted_mathml && local.substituted !== local.symbolic) line.append(" = ", mathml(local.substituted_mathml));
-  if (local.number !== undefined && ![local.symbolic, local.substituted].includes(shortNumber(local.number)))
-    line.append(" = " + shortNumber(local.number));
+  if (local.number !== undefined && ![local.symbolic, local.substituted].includes(six(local.number)))
+    line.append(" = " + six(local.number));
   line.setAttribute("aria-label", text);
   return line;
 }

@@ -38,7 +38,7 @@ function account(model, number) {
   const upstream = number === data.root ? "1" : partial(data.loss, box.symbol);
   if (working) {
     made.lead = working.words;
-    made.mathml = working.formula_mathml;
+    made.mathml = ownFormula(model, box) || working.formula_mathml;
     made.facts.push([strings.mapping, box.mapping]);
   } else {
     made.lead = strings[box.parameter ? "parameter" : box.kind];
@@ -76,17 +76,33 @@ function forwardOf(model, box, working) {
   return { name: strings.forward, kind: "value", entries };
 }
 
+function ownFormula(model, box) {
+  // where a working is that of all mappings of its kind: with this one's names
+  const { detailed, local } = model.data, kind = !detailed && local && local.kinds[local.kindOf[box.number]];
+  const made = kind && put(kind.forward, "symbols", box.inputs.map((input) => input.symbol), box.symbol);
+  return made ? made.mathml : null;
+}
+
+function ownSlope(model, box, at, general) {
+  if (model.data.detailed || box.inputs[at].source === null) return general;
+  const use = useOf(model, { box: box.number, at }, box.inputs[at].symbol, edgesOf(model));
+  const sizes = [box, ...box.inputs.map((input) => (input.source === null ? null : model.boxes[input.source]))];
+  if (!use.single || sizes.some((one) => one && one.shape.length)) return use.statement ? { ...general, statement: use.statement } : general;
+  const forms = (name, form) => (form ? { [name]: form.text, [name + "_mathml"]: form.mathml } : {});
+  return { ...forms("symbolic", use.symbolic), ...forms("substituted", use.half), number: use.slope };
+}
+
 function backwardOf(model, box, working, upstream) {
   const { strings } = model.data;
   const entries = [];
   (box.inputs || []).forEach((input, at) => {
     if (input.product === undefined) return;
-    const local = working.locals[at] || {};
+    const local = ownSlope(model, box, at, working.locals[at] || {});
     const slope = partial(box.symbol, input.symbol);
     const chain = [slope];
     if (local.symbolic !== undefined) chain.push(local.symbolic);
     if (local.substituted !== undefined && local.substituted !== local.symbolic) chain.push(local.substituted);
-    if (local.number !== undefined && shortNumber(local.number) !== chain[chain.length - 1]) chain.push(shortNumber(local.number));
+    if (local.number !== undefined && chain[chain.length - 1] !== six(local.number)) chain.push(six(local.number));
     const entry = { name: `${upstream} · ${slope}`, value: input.product, role: "product" + at, result: true, box: input.source };
     if (chain.length > 1) entry.before = { text: chain.join(" = "), mathml: local.symbolic_mathml, slope, local };
     if (local.number !== undefined)
