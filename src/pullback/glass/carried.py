@@ -22,6 +22,8 @@ __all__ = ["WIDTH", "Receipts"]
 MOST_RECEIPTS = 400
 MOST_STEPS = 3000
 """A page carries receipts until they have so many steps together: each step costs about a millisecond and 300 bytes."""
+MOST_NUMBERS = 40_000_000
+"""And until the values of the graph were gone through so often that they are so many numbers: a few seconds."""
 MOST_ELEMENTS = 16
 """Of leaves of so many elements, every element gets its receipt while there is room."""
 
@@ -80,9 +82,10 @@ class Receipts:
         found: dict[int, dict[str, str]] = {}
         if len(self.diagram.boxes) > DETAILED:
             return found
+        size = sum(x.size for parts in self.values.values() for x in parts)
         count = steps = 0
         for number, index in self._in_turn():
-            if count >= MOST_RECEIPTS or steps >= MOST_STEPS:
+            if count >= MOST_RECEIPTS or steps >= MOST_STEPS or count * size >= MOST_NUMBERS:
                 break
             receipt = self.of(number, 0, index)
             count, steps = count + 1, steps + len(receipt.steps)

@@ -120,21 +120,22 @@ class Surroundings:
                 total += float(flat.sum())
                 magnitude += float(np.abs(flat).sum())
                 order = chosen[np.argsort(-np.abs(np.where(np.isnan(flat), np.inf, flat)), kind="stable")]
+                slopes, incoming, products = (a.reshape(-1) for a in (slopes, incoming, products))  # once: it may copy
                 edges = [
                     Edge(
                         node,
                         position,
                         Spot(place, tuple(int(i) for i in np.unravel_index(k, shape))),
-                        float(slopes.reshape(-1)[k]),
-                        float(incoming.reshape(-1)[k]),
-                        float(products.reshape(-1)[k]),
+                        float(slopes[k]),
+                        float(incoming[k]),
+                        float(products[k]),
                     )
                     for k in order[:limit]
                 ]
                 best.append(edges[0])
                 shown.extend(edges)
                 omitted += max(0, len(order) - limit)
-                omitted_total += float(products.reshape(-1)[order[limit:]].sum())
+                omitted_total += float(products[order[limit:]].sum())
         shown.sort(key=lambda edge: -weight(edge.product))
         omitted += len(shown[limit:])
         omitted_total += sum(edge.product for edge in shown[limit:])

@@ -165,9 +165,9 @@ def structure(mapping: Mapping, static: dict[str, Any], inputs: Sequence[Any], p
     work = sum(spec.size for spec in specs)
     if any(spec.ndim > len(FREE) // 2 for spec in specs):
         return None
-    for tried in (_shrunk(specs), specs) if work > LITTLE_WORK else (specs,):
-        if tried is specs and work > MOST_WORK:
-            return None
+    for tried in (_shrunk(mapping, static, specs), specs) if work > LITTLE_WORK else (specs,):
+        if tried is None or (tried is specs and work > MOST_WORK):
+            continue
         try:
             with np.errstate(all="ignore"):
                 found = _structure(mapping, tuple(sorted(static.items())), tried, position)
@@ -178,11 +178,23 @@ def structure(mapping: Mapping, static: dict[str, Any], inputs: Sequence[Any], p
     return None
 
 
-def _shrunk(specs: Sequence[Spec]) -> tuple[Spec, ...]:
-    """Return the same specs with short axes: equal lengths stay equal, a length of 1 stays 1."""
+def _shrunk(mapping: Mapping, static: dict[str, Any], specs: Sequence[Spec]) -> tuple[Spec, ...] | None:
+    """Return the same specs with short axes: equal lengths stay equal, a length of 1 stays 1.
+
+    None where the output does not shrink in the same way: a window may be longer than what it slides over then.
+    """
     lengths = {n: None for spec in specs for n in spec.shape if n > 1}
     short = dict(zip(lengths, SMALL, strict=False)) | {1: 1}
-    return tuple(Spec(tuple(short.get(n, n) for n in spec.shape), spec.dtype, spec.weak) for spec in specs)
+
+    def shrunk(shape: Element) -> Element:
+        return tuple(short.get(n, n) for n in shape)
+
+    small = tuple(Spec(shrunk(spec.shape), spec.dtype, spec.weak) for spec in specs)
+    try:
+        y, less = (mapping.spec(*given, **static) for given in (specs, small))  # type: ignore[misc]
+    except Exception:  # static parameters that name lengths
+        return None
+    return small if y.__class__ is not tuple and less.shape == shrunk(y.shape) else None
 
 
 @lru_cache(maxsize=256)
