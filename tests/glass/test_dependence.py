@@ -193,3 +193,47 @@ def test_a_table_that_a_page_has_no_room_for_is_left_out():
     box = box_of(CATALOGUE["take_along_axis"], [np.random.default_rng(0).normal(size=(80, 80)),
                  np.random.default_rng(1).integers(0, 80, (80, 80))], {"axis": -1})  # fmt: skip
     assert dependence(box, Inquiry()) is None
+
+
+LARGE = {
+    "linear": ([(40, 50), (30, 50), (30,)], {}),
+    "matmul": ([(3, 40, 50), (50, 20)], {}),
+    "softmax": ([(30, 40)], {"axis": -1}),
+    "mean": ([(30, 20, 40)], {"axis": (0, 2), "keepdims": True}),
+    "cumulative_sum": ([(30, 40)], {"axis": 1, "reverse": False}),
+    "permute_dims": ([(20, 30, 40)], {"axes": (2, 0, 1)}),
+    "slice": ([(60, 40)], {"index": ((3, 50, 2), (None, None, -1))}),
+    "convolution same": ([(18, 3, 20, 24), (20, 3, 3, 3)], {"padding": ((1, 1), (1, 1))}),
+    "convolution wide": ([(18, 3, 40, 24), (20, 3, 5, 3)], {"padding": ((2, 2), (0, 0))}),
+    "convolution stride": ([(18, 3, 20, 24), (20, 3, 3, 3)], {"padding": ((1, 1), (1, 1)), "stride": (2, 2)}),
+    "convolution groups": ([(18, 20, 12, 12), (20, 5, 3, 3)], {"padding": ((0, 0), (0, 0)), "groups": 4}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LARGE))
+def test_the_rule_of_a_large_array_is_that_of_its_pullback_though_small_ones_were_asked(name):
+    shapes, static = LARGE[name]
+    mapping = CATALOGUE[name.split()[0]]
+    if name.startswith("convolution"):
+        static = {"stride": (1, 1), "dilation": (1, 1), "groups": 1, **static}
+    rng = np.random.default_rng(2)
+    xs = [rng.normal(size=shape) for shape in shapes]
+    box = box_of(mapping, xs, static)
+    inquiry = Inquiry()
+    (rules,) = dependence(box, inquiry)
+    assert all(rules), name
+    out = box.value.shape
+    corners = [tuple((n - 1) * (i >> j & 1) for j, n in enumerate(out)) for i in range(2 ** len(out))]
+    for place in [*corners, *(tuple(map(int, rng.integers(0, out))) for _ in range(25))]:
+        for k, rule in enumerate(rules):
+            is_so = on_what(mapping, static, xs, box.value, 0, place, k)
+            assert follow(rule, place, out, xs[k].shape) == is_so, (place, k)
+
+
+def test_large_arrays_are_not_asked_themselves():
+    rng = np.random.default_rng(0)
+    box = box_of(CATALOGUE["matmul"], [rng.normal(size=(600, 700)), rng.normal(size=(700, 500))], {})
+    inquiry = Inquiry()
+    before = inquiry.elements
+    assert all(dependence(box, inquiry)[0])
+    assert before - inquiry.elements < 100_000  # 1.1 million numbers are in it

@@ -34,7 +34,7 @@ def questions(name):
     found = {}
     for number, body in re.findall(r"^## (\d+)\. (.*?)(?=^## )", document, re.DOTALL | re.MULTILINE):
         command = re.search(r"^\$ (pullback explain .*)$", body, re.MULTILINE)[1]
-        clicks = re.search(r"^(?:In the page: click|在页面中：点击) (.*?)(?:[.;。；]| and point|，指向)", body, re.MULTILINE)
+        clicks = re.search(r"^(?:In the page: click|在页面中：点击) (.*?)([.;。；]| and point|，指向)", body, re.M)
         if clicks:
             found[int(number)] = command, re.findall(r"`([^`]+)`", clicks[1])
     return found
