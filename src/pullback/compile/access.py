@@ -78,6 +78,11 @@ class Access:
             n == 1 or s == t for n, s, t in zip(self.shape, self.strides, natural_strides(self.shape), strict=True)
         )
 
+    def lies_in(self, order: Sequence[int]) -> bool:
+        """Whether the elements stand one behind the other with their axes in this order; empty for the usual one."""
+        wanted = natural_strides(self.shape, order)
+        return all(n == 1 or s == t for n, s, t in zip(self.shape, self.strides, wanted, strict=True))
+
     def spread(self, shape: Shape) -> Access:
         """Return the access as it broadcasts to `shape`."""
         lead = len(shape) - len(self.shape)

@@ -113,13 +113,16 @@ class Lowering:
         self.add(Fold(self.source, operation, shape, spread, Access(out.array, out.offset, shape, moving), axes))
         return out
 
-    def handed_back(self, symbol: Symbol, in_order: bool = False) -> Access:
-        """Return where a result lies: in an array of its own, which outlives the run; `in_order` of its axes."""
+    def handed_back(self, symbol: Symbol, order: Sequence[int] | None = None) -> Access:
+        """Return where a result lies: in an array of its own, which outlives the run.
+
+        If an `order` of its axes in memory is asked for (empty for the usual one), they lie so.
+        """
         access = self.accesses[symbol.index]
         array = access.array
         own = array.role == "temporary" and access == array.whole() and not array.pieces and not array.layered
-        if not own or array.size == 1 or (in_order and not access.contiguous):
-            array = self.array(symbol.shape, symbol.dtype)
+        if not own or array.size == 1 or (order is not None and not access.lies_in(order)):
+            array = self.array(symbol.shape, symbol.dtype, order=order or ())
             self.copy(access, array.whole())
         array.role = "output"
         return array.whole()
@@ -134,8 +137,7 @@ class Lowering:
 
     def ordered(self, x: Access, order: Sequence[int]) -> Access:
         """Return the same numbers without gaps with their axes in memory in this order, copied if need be."""
-        wanted = natural_strides(x.shape, order)
-        if all(n == 1 or s == t for n, s, t in zip(x.shape, x.strides, wanted, strict=True)):
+        if x.lies_in(order):
             return x
         copy = self.array(x.shape, x.dtype, order=order).whole()
         self.copy(x, copy)

@@ -40,7 +40,11 @@ def lowered(graph: Graph) -> Program:
         lowering.define(symbol, reads[cell].whole())
     results = [_behind(x, standing) for x in (*graph.outputs, *graph.writes.values())]
     _apply(lowering, equations, results)
-    handed_back = [lowering.handed_back(x) if isinstance(x, Symbol) else x for x in results]
+    # What a cell gets lies as it is read: otherwise it would be laid out anew before every run.
+    wanted = [*(None for _ in graph.outputs), *(reads[c].order if c in reads else None for c in graph.writes)]
+    handed_back = [
+        lowering.handed_back(x, order) if isinstance(x, Symbol) else x for x, order in zip(results, wanted, strict=True)
+    ]
     outputs, written = handed_back[: len(graph.outputs)], handed_back[len(graph.outputs) :]
     writes = dict(zip(graph.writes, written, strict=True))
     program = Program(lowering.instructions, inputs, reads, outputs, writes, lowering.constants)
@@ -56,7 +60,7 @@ def _within(lowering: Lowering, graph: Graph, fixed: set[Array]) -> list[Access]
     equations, standing = expanded(graph, is_native)
     results = [_behind(x, standing) for x in graph.outputs]
     _apply(lowering, equations, results)
-    outputs = [lowering.handed_back(x, True) if isinstance(x, Symbol) else lowering.filled(x) for x in results]
+    outputs = [lowering.handed_back(x, ()) if isinstance(x, Symbol) else lowering.filled(x) for x in results]
     program = Program(lowering.instructions, [], {}, list(outputs), {}, [])
     lowering.instructions = _improved(lowering, program, fixed)
     return outputs

@@ -69,6 +69,8 @@ def _in_place(
         return False
     if read is None:
         return True
+    if not written.whole().lies_in(read.order):
+        return False  # one memory cannot have both orders
     if max(readers, default=-1) < min(writers):
         return True
     if len(writers) != 1 or max(readers) > writers[0]:
