@@ -47,7 +47,7 @@ def chain(kind, rng):
     return v, met
 
 
-@pytest.fixture(scope="module", params=["mixed", "repeated"])
+@pytest.fixture(scope="module", params=["mixed", pytest.param("repeated", marks=pytest.mark.slow)])
 def large(request):
     """A drawing of 10,000 mappings, and by the number of a box what an ordinary backward pass says of it."""
     rng = np.random.default_rng(11)
@@ -167,6 +167,7 @@ def folded_modules():
     return nn.Sequential(*[Block() for _ in range(2500)]).double()
 
 
+@pytest.mark.slow
 def test_a_page_of_two_thousand_folded_modules_has_the_receipts_of_all_weights(opened):
     net = folded_modules()
     loss = pb.sum(net(pb.tensor(np.random.default_rng(0).normal(size=(3, 4)))) ** 2)
