@@ -338,6 +338,83 @@ def test_more_or_fewer_arguments_are_refused_as_ever():
     np.testing.assert_array_equal(run(x, y=x).numpy(), [2, 2, 2])
 
 
+def test_two_plans_that_share_their_state_leave_each_others_arrays_where_they_are(runs):
+    pb.random.manual_seed(0)
+    twin, twin_step = training()
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    model.load_state_dict(twin.state_dict())
+    optimizer, loss_of = optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropyLoss()
+
+    @pb.compile
+    def gradients(x, labels):
+        optimizer.zero_grad()
+        loss = loss_of(model(x), labels)
+        loss.backward()
+        return loss.detach()
+
+    @pb.compile
+    def update():
+        optimizer.step()
+
+    where = set()
+    for i, (x, labels) in enumerate(batches(30)):
+        assert float(gradients(x, labels)) == pytest.approx(float(twin_step(x, labels)), rel=1e-5)
+        update()
+        if i > 8:
+            where.add(model[0].weight._payload.value.__array_interface__["data"][0])
+    assert len(runs) < 16
+    assert len(where) == 1
+    for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("times", [3, 12])
+def test_state_that_is_gone_is_no_longer_read(times):
+    weight = pb.tensor(np.ones(1000, np.float32), requires_grad=True)
+    cell = weight._payload
+
+    def scaled(x):
+        with pb.no_grad():
+            return weight * x
+
+    run = pb.compile(scaled)
+    x = np.full(1000, 2, np.float32)
+    steady(run, x, times=times)
+    for number in (3, 4, 5):
+        cell.value = None
+        gc.collect()
+        with pytest.raises(Exception):  # noqa: B017 - whatever it is, as without pb.compile
+            run(x)
+        assert run.report().kernels
+        cell.value = np.full(1000, number, np.float32)
+        for _ in range(6):
+            np.testing.assert_array_equal(run(x).numpy(), np.full(1000, 2 * number))
+        cell.value = np.full(1000, -number, np.float32)
+        assert run.report().kernels
+        np.testing.assert_array_equal(run(x).numpy(), np.full(1000, -2 * number))
+
+
+def test_an_array_in_the_place_of_one_that_is_gone_is_another():
+    weight = pb.tensor(np.ones(1000, np.float32), requires_grad=True)
+    cell = weight._payload
+
+    def scaled(x):
+        with pb.no_grad():
+            return weight * x
+
+    run = pb.compile(scaled)
+    x = np.full(1000, 2, np.float32)
+    same_address = 0
+    for number in range(20):
+        steady(run, x, times=6)
+        before, other = id(cell.value), np.full(1000, number, np.float32)
+        cell.value = None
+        cell.value = other[:]  # a new object, whose numbers lie elsewhere
+        same_address += id(cell.value) == before
+        np.testing.assert_array_equal(run(x).numpy(), np.full(1000, 2 * number))
+    assert same_address, "the interpreter gave no object the address of one that was gone: this showed nothing"
+
+
 def test_arguments_that_may_only_be_read_go_through(runs):
     run = pb.compile(lambda x: x * 2)
     x = np.ones(3, np.float32)

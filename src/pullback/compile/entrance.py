@@ -39,10 +39,13 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
     long as `runner.gate` is the one that it was made with.
     """
     plan = runner.plan
-    if not supported() or runner.swapped or any(cell.value is not array for cell, array, _ in runner.written):
+    if not supported() or runner.swapped or not runner.ready():
         return None
     guards: list[Guard] = [(cell, "leaf", leaf, False) for cell, leaf in runner.leaves]
-    guards += [(cell, "value", value, False) for cell, value, _ in (*runner.guards, *runner.read_only)]
+    guards += [(cell, "value", value, False) for cell, value, _ in runner.guards]
+    for cell, known, _ in runner.read_only:
+        # That the reference still leads to it says that it is the array itself, and no later one in its place.
+        guards += [(cell, "value", cell.value, False), (known, "object", cell.value, False)]
     guards += [(cell, "value", array, True) for cell, array, _ in (*runner.in_place, *runner.written)]
     arguments: list[Argument] = [(a.dtype, plan.slots[a], a.shape) for a in plan.program.inputs]
     outputs = [(place, slot) for place, _, slot in runner.fresh]
@@ -91,7 +94,9 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
                 if alone is not None and (runner.threads == 1 or runner.sharing.settled()):
                     went = alone(*args)
                 else:
+                    alive = runner.alive()  # while other threads of Python may replace them
                     went = look(*args) and _executed(runner)
+                    del alive
                 if went:
                     return give()
             finally:

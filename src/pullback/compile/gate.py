@@ -17,6 +17,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -126,6 +127,7 @@ def _kind() -> _Kind | None:
     if layout is None:
         return None
     slots: dict[tuple[type, str], int] = {(Cell, name): _slot(Cell(None), name) for name in ("value", "leaf")}
+    slots[ref, "object"] = _referent()
     if not all(slots.values()):
         return None
     kind = _Kind(layout, slots)
@@ -162,6 +164,17 @@ def _slot(instance: Any, name: str) -> int:
     count = type(instance).__basicsize__ // 8
     found = [8 * i for i, word in enumerate((ctypes.c_size_t * count).from_address(id(instance))) if word == id(mark)]
     return found[0] if len(found) == 1 else 0
+
+
+def _referent() -> int:
+    """Return at which byte a weak reference keeps the address of what it refers to; None's when that is gone."""
+    mark = np.empty(1)
+    known = ref(mark)
+    count = ref.__basicsize__ // 8
+    words = (ctypes.c_size_t * count).from_address(id(known))
+    found = [8 * i for i in range(count) if words[i] == id(mark)]
+    del mark
+    return found[0] if len(found) == 1 and words[found[0] // 8] == id(None) else 0
 
 
 def _samples() -> list[Any]:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from .access import Array
+from .addresses import block
 from .holders import aligned_empty
 from .kernels import Kernel
 from .plan import Plan, apart
-from .runner import Runner, block
+from .runner import Runner
 
 __all__ = ["KernelReport", "Report", "reported"]
 
@@ -73,8 +74,7 @@ class Report:
 def reported(runner: Runner, seconds: float) -> Report:
     """Return the report of a plan that has run: each kernel is run by itself, on copies of everything."""
     plan = runner.plan
-    if runner.gated is not None:
-        runner.forget_gated()
+    runner.settle()
     times = _measured(runner)
     again = _computed_again([kernel for kernel, _ in times])
     kernels = tuple(

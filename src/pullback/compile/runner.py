@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from time import perf_counter
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -19,15 +20,15 @@ from ..threads import cores
 from ..transforms.graph import Graph, is_array, signature
 from ..transforms.reverse import TAPE
 from .access import Access, Array
+from .addresses import block, view_at
 from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, maker, owned
-from .memory import LINE
 from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan, Segment
 from .program import Call
 from .sharing import Sharing
 from .state import Holding
 from .workers import Workers, workers
 
-__all__ = ["Runner", "Stopped", "block"]
+__all__ = ["Runner", "Stopped"]
 
 
 class Stopped(Exception):
@@ -61,6 +62,7 @@ class Runner:
         self.fixed = [self._set(plan.slots[a], a.data) for a in plan.program.constants]
         self.guards: list[tuple[Cell, Any, Any]] = []
         self.read_only: list[tuple[Cell, Any, Any]] = []
+        """What is only read is known by a weak reference: another plan may be the one that writes it in place."""
         self.in_place: list[tuple[Cell, Any, Any]] = []
         self.written: list[tuple[Cell, Any, Any]] = []
         self.swapped: list[tuple[Cell, Any, Any]] = []
@@ -88,7 +90,8 @@ class Runner:
 
     def contents(self, array: Array, slot: int) -> Any:
         """Return a view of an array from outside, as it was in the last run."""
-        return _at(int(self.table[slot]), array.shape, array.dtype, [s * array.dtype.itemsize for s in array.strides])
+        strides = [s * array.dtype.itemsize for s in array.strides]
+        return view_at(int(self.table[slot]), array.shape, array.dtype, strides)
 
     # -------------------------------------------------------------------------------------------- binding
 
@@ -110,7 +113,10 @@ class Runner:
                 changing = holding.written is not None and holding.in_place
                 array = (owned if changing else fitting)(cell.value, holding.read)
                 cell.value = self._set(slot, array)
-                (self.in_place if changing else self.read_only).append((cell, array, holding))
+                if changing:
+                    self.in_place.append((cell, array, holding))
+                else:
+                    self.read_only.append((cell, ref(array), holding))
             if holding.written is not None and not (holding.read is not None and holding.in_place):
                 fresh = self._set(slots[holding.written], aligned_empty(holding.written))
                 (self.written if holding.in_place else self.swapped).append((cell, fresh, holding))
@@ -128,8 +134,9 @@ class Runner:
         for cell, value, _ in self.guards:
             if cell.value is not value:
                 return False
-        for cell, array, _ in self.read_only:
-            if cell.value is not array:
+        for cell, known, _ in self.read_only:
+            array = known()
+            if array is None or cell.value is not array:
                 return False
         for cell, array, _ in self.in_place:
             if cell.value is not array or count(array) != HELD_BY_CELL:
@@ -147,8 +154,8 @@ class Runner:
         for cell, value, before in self.guards:
             if cell.value is not value and signature(cell) != before:
                 return False
-        for cell, array, holding in self.read_only:
-            if cell.value is not array and not _like(cell.value, holding.read):
+        for cell, known, holding in self.read_only:
+            if not _leads_to(known, cell.value) and not _like(cell.value, holding.read):
                 return False
         for cell, array, holding in self.in_place:
             if cell.value is not array and not _like(cell.value, holding.read):
@@ -160,26 +167,31 @@ class Runner:
         if self.asked != cores():
             self._use(cores())
         count = sys.getrefcount
-        for at, (cell, array, holding) in enumerate(self.read_only):
-            if cell.value is not array:
-                self._renew(self.read_only, at, cell, holding, fitting(cell.value, holding.read))
+        for at, (cell, known, holding) in enumerate(self.read_only):
+            if not _leads_to(known, cell.value):
+                array = cell.value = self._set(self.plan.slots[holding.read], fitting(cell.value, holding.read))
+                self.read_only[at] = (cell, ref(array), holding)
         for at, (cell, array, holding) in enumerate(self.in_place):
             if cell.value is not array:
-                self._renew(self.in_place, at, cell, holding, owned(cell.value, holding.read))
+                self._renew(at, cell, holding, owned(cell.value, holding.read))
             elif count(array) != HELD_BY_CELL:
                 copy = aligned_empty(holding.read)
                 copy[...] = array
-                self._renew(self.in_place, at, cell, holding, copy)
+                self._renew(at, cell, holding, copy)
         for entries in (self.written, self.swapped):
             for at, (cell, array, holding) in enumerate(entries):
                 if count(array) != (HELD_BY_CELL if cell.value is array else HELD_BY_PLAN):
                     fresh = self._set(self.plan.slots[holding.written], aligned_empty(holding.written))
                     entries[at] = (cell, fresh, holding)
 
-    def _renew(self, entries: list[tuple[Cell, Any, Any]], at: int, cell: Cell, holding: Holding, array: Any) -> None:
+    def _renew(self, at: int, cell: Cell, holding: Holding, array: Any) -> None:
         assert holding.read is not None
         cell.value = self._set(self.plan.slots[holding.read], array)
-        entries[at] = (cell, array, holding)
+        self.in_place[at] = (cell, array, holding)
+
+    def alive(self) -> list[Any]:
+        """Return the arrays that are only read, so that they stay while they are; None for one that is gone."""
+        return [known() for _, known, _ in self.read_only]
 
     # -------------------------------------------------------------------------------------------- running
 
@@ -192,6 +204,10 @@ class Runner:
         if not ready:
             self.gate = None
             self._prepare()
+        alive = self.alive()
+        while any(x is None for x in alive):  # another thread has just replaced it
+            self._prepare()
+            alive = self.alive()
         if self.gated is not None:
             self.forget_gated()
         known = self.known_inputs
@@ -231,6 +247,16 @@ class Runner:
         """Note that nothing is known any more of what the table says of arguments."""
         self.gated = None
         self.known_inputs = [None] * len(self.inputs)
+
+    def settle(self) -> None:
+        """See to it that all that the table leads to is there, for a look at it between two runs."""
+        if self.gated is not None:
+            self.forget_gated()
+        self.gate = None
+        if self.valid():
+            self._prepare()
+        gone = [holding.read for _, known, holding in self.read_only if known() is None]
+        self.stand_ins = [self._set(self.plan.slots[array], aligned_empty(array)) for array in gone]
 
     def forget_gated(self) -> None:
         """Take the arguments of the last call through the gate, so that they are known as those of other calls are."""
@@ -298,7 +324,7 @@ class Runner:
                 place = next(i for i, entry in enumerate(self.read_only) if entry[0] is cell)
                 # What was written may lie in another order than what is read.
                 cell.value = read = fitting(array, holding.read)
-                self.read_only[place] = (cell, self._set(slots[holding.read], read), holding)
+                self.read_only[place] = (cell, ref(self._set(slots[holding.read], read)), holding)
                 spare = old if _reusable(old, holding.written) else aligned_empty(holding.written)
             else:
                 spare = aligned_empty(holding.written)
@@ -359,7 +385,7 @@ class Runner:
             start = access.offset * itemsize
 
             def moving() -> Any:
-                return _at(int(self.table[slot]) + start, access.shape, array.dtype, strides)
+                return view_at(int(self.table[slot]) + start, access.shape, array.dtype, strides)
 
             return (lambda: moving()[()]) if numbers else moving
         start = self.plan.places[array] + access.offset * itemsize
@@ -383,24 +409,9 @@ class Runner:
         return lambda: Face.new(TAPE, place.value, None)
 
 
-def block(size: int) -> Any:
-    """Return so many bytes of zeros, at the start of a line of the cache."""
-    memory = np.zeros(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size]
-
-
-def _at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], strides: list[int]) -> Any:
-    """Return a view of memory that something else keeps alive."""
-    where = {"data": (address, False), "shape": shape, "strides": tuple(strides)}
-    return np.asarray(_Memory({**where, "typestr": dtype.str, "version": 3}))
-
-
-class _Memory:
-    __slots__ = ("__array_interface__",)
-
-    def __init__(self, interface: dict[str, Any]) -> None:
-        self.__array_interface__ = interface
+def _leads_to(known: ref[Any], value: Any) -> bool:
+    """Whether a weak reference is to `value`; one that is gone is to nothing, None included."""
+    return value is not None and known() is value
 
 
 def _like(value: Any, array: Array | None) -> bool:
