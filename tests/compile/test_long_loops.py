@@ -281,6 +281,23 @@ def test_two_threads_give_the_same_bits():
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3, 16])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_slopes_of_weights_are_one_product_where_that_pays(batch, reverse):
+    rng = np.random.default_rng(7)
+    w, v = rng.normal(size=(16, 16)) * 0.2, rng.normal(size=(6, 16))
+    h, xs = rng.normal(size=(batch, 16)), rng.normal(size=(30, batch, 6))
+
+    def f(w, v, h, xs):
+        last, rows = pb.scan(lambda h, x: (pb.tanh(h @ w + x @ v), h), h, xs, reverse=reverse)
+        return pb.sum(last * last) + pb.sum(rows)
+
+    report = equal(pb.grad(f, argnums=(0, 1, 2, 3)), w, v, h, xs)
+    behind = [k for k in report.kernels if k.kind == "product" and k.times == 1]
+    assert len(behind) == (2 if batch <= 2 else 0)
+    equal(pb.grad(lambda w, v: pb.sum(pb.grad(f)(w, v, h, xs) ** 2), argnums=(0, 1)), w, v)
+
+
 def test_checks_in_loops_with_two_threads(monkeypatch):
     """A loop that may stop the plan is run by one thread, between kernels that are shared."""
     shared = []

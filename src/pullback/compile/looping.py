@@ -16,9 +16,10 @@ from ..transforms.graph import Equation, Symbol
 from .access import Access, Array, natural_strides
 from .builder import Lowering
 from .fuse import grouped
+from .gathering import Gathered, gathered
 from .hoisting import hoisted
 from .overwriting import overwrites
-from .program import Call, Follow, Loop, Program
+from .program import Call, Follow, Instruction, Loop, Program
 from .recorded import Recorded, recorded_for
 
 __all__ = ["LOOPS", "has_steps"]
@@ -110,20 +111,25 @@ class _Body:
         """Add the loop to the program, and say where its results lie."""
         outer, length = self.outer, self.loop.length
         instructions, self.ins = hoisted(outer, self.inner.instructions, self.fixed, self.entries, length)
-        program = Program(instructions, [], {}, list(self.outputs), {}, [])
-        groups = grouped(program)
+        instructions = self._gather(instructions)
+        groups = grouped(Program(instructions, [], {}, list(self.outputs), {}, []))
         for array, x in self.fixed.items():
             self._follow(array, self.ins, x)
         for array, x in self.entries.items():
             self._follow(array, self.ins, Access(x.array, x.offset, x.shape[1:], x.strides[1:]), x.strides[0])
         outputs = iter(self.outputs)
         for j, before in enumerate(self.carried):
-            self._finish_carry(j, before, None if before is None else next(outputs), groups)
+            if j not in self.sums:
+                self._finish_carry(j, before, None if before is None else next(outputs), groups)
         for at in range(self.loop.carries, len(self.loop.body.outputs)):
             if self._is_wanted(at):
                 out = outer.new(self.equation.outputs[at])
                 row = next(outputs)
                 self._follow(row.array, self.outs, out, math.prod(row.shape))
+        rows = dict(self.entries)
+        for row in outputs:
+            rows[row.array] = outer.array((length, *row.array.shape), row.dtype).whole()
+            self._follow(row.array, self.outs, rows[row.array], row.array.size)
         room = outer.array((0,), "uint8")
         counts = {id(self.ins): 0, id(self.kept): len(self.ins), id(self.outs): len(self.ins) + len(self.kept)}
         follows = [
@@ -132,6 +138,42 @@ class _Body:
         ]
         ins, kept, outs = (tuple(x) for x in (self.ins, self.kept, self.outs))
         outer.add(Loop(self.equation, groups, list(self.outputs), follows, length, ins, kept, outs, room))
+        for j, found in self.sums.items():
+            self._add_up(j, found, rows)
+
+    def _gather(self, instructions: list[Instruction]) -> list[Instruction]:
+        """Take sums of products out of the body, and have what they need given by every step."""
+        self.sums: dict[int, Gathered] = {}
+        outputs = iter(self.outputs)
+        carried = [None if before is None else next(outputs) for before in self.carried]
+        for j, (before, after) in enumerate(zip(self.carried, carried, strict=True)):
+            if before is None or after is None or self._history(j) is not None:
+                continue
+            found = gathered(before, after.array, instructions, self.entries, self.loop.length)
+            if found is not None:
+                self.sums[j] = found
+                self.outputs.remove(after)
+                instructions = [i for i in instructions if i not in (found.add, found.product)]
+        for array in dict.fromkeys(array for found in self.sums.values() for array in found.kept):
+            array.role = "output"
+            self.outputs.append(array.whole())
+        return instructions
+
+    def _add_up(self, j: int, found: Gathered, rows: dict[Array, Access]) -> None:
+        """Add the product of all steps to what a sum began with."""
+        last = self.equation.outputs[j]
+        initial = self.outer.access(self.equation.inputs[self.loop.constants + j])
+        total = self.outer.array(last.shape, last.dtype).whole()
+        self.outer.add(found.behind(rows, self.loop.length, total))
+        out = self.outer.new(last)
+        self.outer.point("add", last.shape, last.dtype, initial, total, out=out)
+
+    def _history(self, j: int) -> Symbol | None:
+        """Return what keeps a carry before each step, if anybody wants that."""
+        if not self.loop.history:
+            return None
+        found = self.equation.outputs[len(self.loop.body.outputs) + j]
+        return found if found.index in self.outer.wanted else None
 
     def _follow(self, array: Array, kind: list[Access], x: Access, advance: int = 0, first: int = 0) -> None:
         """Let an array of the body follow one outside, which has a row for every step from row `first` on."""
@@ -143,10 +185,7 @@ class _Body:
     def _finish_carry(self, j: int, before: Array | None, after: Access | None, groups: Sequence[Any]) -> None:
         outer, length = self.outer, self.loop.length
         initial = outer.access(self.equation.inputs[self.loop.constants + j])
-        last, history = self.equation.outputs[j], None
-        if self.loop.history:
-            history = self.equation.outputs[len(self.loop.body.outputs) + j]
-            history = history if history.index in outer.wanted else None
+        last, history = self.equation.outputs[j], self._history(j)
         if before is None or after is None:
             outer.define(last, initial)
             if history is not None:
