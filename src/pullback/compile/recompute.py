@@ -38,39 +38,39 @@ NEAR = 8
 def economical(program: Program) -> list[Group]:
     """Return the program as groups, in which what is cheaper to compute again than to store is computed again."""
     again: frozenset[Array] = frozenset()
-    groups = grouped(program, again)
-    spent = cost(program, groups)
+    traffic = _Traffic(program, grouped(program, again))
+    spent = traffic.cost()
     for _ in range(ROUNDS):
-        more = again | _cheaper(program, groups, again)
+        more = again | _cheaper(traffic, again)
         if more == again:
             break
-        others = grouped(program, more)
-        spent_so = cost(program, others)
+        other = _Traffic(program, grouped(program, more))
+        spent_so = other.cost()
         if spent_so >= spent:
             break
-        again, groups, spent = more, others, spent_so
-    return groups
+        again, traffic, spent = more, other, spent_so
+    return list(traffic.groups)
 
 
 def cost(program: Program, groups: Sequence[Group]) -> float:
     """Return what groups cost together: bytes moved, operations, and memory where it is fullest."""
-    stored = _Traffic(program, groups).stored
-    total = 0.0
-    for group in groups:
-        total += sum(moved(x) for x in _in_memory(group, stored).values())
-        total += sum(cost_of(i) for i in group.instructions if isinstance(i, Point | Fold))
-    return total + KEPT * _fullest(groups, stored)
+    return _Traffic(program, groups).cost()
 
 
-def _in_memory(group: Group, stored: set[Array]) -> dict[tuple[Array, int], Access]:
-    """Return the accesses of a group to what is in memory, those from the same place but once."""
-    found: dict[tuple[Array, int], Access] = {}
-    for x in (*group.reads, *group.writes):
-        if x.array.role != "temporary" or x.array in stored:
-            known = found.setdefault((x.array, x.offset), x)
-            if moved(x) > moved(known):
-                found[x.array, x.offset] = x
-    return found
+def _in_memory(group: Group, stored: set[Array]) -> Iterator[Access]:
+    """Go through the accesses of a group to what is in memory, those from the same place but once: the largest.
+
+    What it has written itself, it has at hand.
+    """
+    written, read = group.touched()
+    own = [a for a in written if a.role != "temporary" or a in stored]
+    others = [a for a in read if a not in written and (a.role != "temporary" or a in stored)]
+    for array in (*own, *others):
+        largest: dict[int, Access] = {}
+        for x in written.get(array) or read[array]:
+            if x.offset not in largest or moved(x) > moved(largest[x.offset]):
+                largest[x.offset] = x
+        yield from largest.values()
 
 
 def _fullest(groups: Sequence[Group], stored: set[Array]) -> int:
@@ -99,16 +99,23 @@ class _Traffic:
     def __post_init__(self) -> None:
         self.stored = needed(self.program.results(), self.groups)
         for at, group in enumerate(self.groups):
-            for touched, accesses in ((self.written, group.writes), (self.read, group.reads)):
-                for x in accesses:
-                    touched.setdefault(x.array, set()).add(at)
+            for known, touched in zip((self.written, self.read), group.touched(), strict=True):
+                for array in touched:
+                    known.setdefault(array, set()).add(at)
+
+    def cost(self) -> float:
+        """Return what the groups cost together."""
+        total = 0.0
+        for group in self.groups:
+            total += sum(map(moved, _in_memory(group, self.stored)))
+            total += sum(cost_of(i) for i in group.instructions if isinstance(i, Point | Fold))
+        return total + KEPT * _fullest(self.groups, self.stored)
 
 
-def _cheaper(program: Program, groups: Sequence[Group], again: frozenset[Array]) -> set[Array]:
+def _cheaper(traffic: _Traffic, again: frozenset[Array]) -> set[Array]:
     """Return arrays between groups that seem cheaper to compute again, with what is computed on the way to them."""
-    traffic = _Traffic(program, groups)
-    makers = {i.out.array: i for i in program.instructions if isinstance(i, Point)}
-    readers = program.readers()
+    makers = {i.out.array: i for i in traffic.program.instructions if isinstance(i, Point)}
+    readers = traffic.program.readers()
     found: set[Array] = set()
     for array in traffic.stored:
         users = traffic.read.get(array, set()) - traffic.written.get(array, set())
@@ -118,7 +125,7 @@ def _cheaper(program: Program, groups: Sequence[Group], again: frozenset[Array])
         if not all(isinstance(i, Point | Fold) for i in readers[array]):
             continue
         chain, roots = _made_of(point, makers, traffic.stored)
-        if len(chain) <= LONGEST and _pays(array, chain, roots, users, groups, traffic):
+        if len(chain) <= LONGEST and _pays(array, chain, roots, users, traffic):
             found.update(x.out.array for x in chain)
     return found
 
@@ -149,9 +156,8 @@ def _growing(chain: list[Point]) -> Iterator[Point]:
         at += 1
 
 
-def _pays(
-    array: Array, chain: list[Point], roots: list[Access], users: set[int], groups: Sequence[Group], traffic: _Traffic
-) -> bool:
+def _pays(array: Array, chain: list[Point], roots: list[Access], users: set[int], traffic: _Traffic) -> bool:
+    groups = traffic.groups
     storing = array.nbytes * (1 + len(users))
     repeating = len(users) * sum(map(cost_of, chain))
     for user in users:
