@@ -169,6 +169,28 @@ def test_a_served_page_fetches_any_receipt(opened, serve):
     assert "no element of an array of 20×30" in field.evaluate("e => e.validationMessage")
 
 
+def test_an_element_that_is_chosen_in_a_picture_can_be_set_and_the_picture_changes(opened, serve):
+    address, subject = serve(*WIDE)
+    page = opened(address)
+    box(page, "w").click()
+    plate = panel(page).locator(".plate[data-role=out]")
+    plate.focus()
+    for key in ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"]:
+        page.keyboard.press(key)
+    field, value = (panel(page).locator("form.element").first.locator("input").nth(i) for i in (0, 1))
+    expect(field).to_have_value("[2, 1]")
+    value.fill("-600")
+    value.press("Enter")
+    expect(page.locator("#status")).to_contain_text("w[2, 1] is now −600")
+    assert subject.program.leaves["w"].numpy()[2, 1] == -600
+    plate = panel(page).locator(".plate[data-role=out]")
+    expect(plate.locator("canvas").first).to_have_attribute("data-drawn", "yes")
+    plate.focus()
+    for key in ["ArrowDown", "ArrowDown", "ArrowRight"]:
+        page.keyboard.press(key)
+    expect(panel(page).locator(".note")).to_contain_text("w[2, 1] ≈ −600")
+
+
 def box_number(subject, symbol):
     return next(b.number for b in subject.drawing.diagram.boxes if b.symbol == symbol)
 

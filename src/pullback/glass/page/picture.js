@@ -1,6 +1,6 @@
 // Larger arrays as pictures whose elements can be pointed at, by mouse, by touch and by the arrow keys.
 
-const PICTURE = { tallest: 220, widest: 24, thinnest: 14, odd: { 255: "nan", 254: "inf", 0: "-inf" } };
+const PICTURE = { tallest: 170, widest: 24, thinnest: 14, odd: { 255: "nan", 254: "inf", 0: "-inf" } };
 const unpacked = new WeakMap(); // the bytes of pictures that were looked at
 
 function unpack(picture) {
