@@ -11,7 +11,6 @@ bell's height may differ from NumPy's in the last place, which would show in one
 from __future__ import annotations
 
 import math
-from decimal import Decimal, localcontext
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -25,7 +24,7 @@ from .types import DOUBLE, I64, PTR, Operand, Type, constant, type_of
 
 __all__ = ["emit_random_normal"]
 
-_EDGE = Decimal("3.6541528853610087963519472518")
+_EDGE = "3.6541528853610087963519472518"
 """Where the tail begins."""
 
 _BESIDE = (
@@ -45,6 +44,9 @@ _BESIDE = (
 @cache
 def _layers() -> tuple[list[float], list[float], list[float]]:
     """Return the edges of the layers, the part of each that is below the bell for certain, and the bell's heights."""
+    from decimal import Decimal, localcontext  # here, so that programs that draw no such numbers start sooner
+
+    edge = Decimal(_EDGE)
     with localcontext() as context:
         context.prec = 28
 
@@ -53,16 +55,16 @@ def _layers() -> tuple[list[float], list[float], list[float]]:
 
         fraction = Decimal(0)  # the area of the tail is a continued fraction
         for k in range(400, 0, -1):
-            fraction = k / (_EDGE + fraction)
-        area = _EDGE * bell(_EDGE) + bell(_EDGE) / (_EDGE + fraction)
-        edges, heights = [_EDGE], [bell(_EDGE)]
+            fraction = k / (edge + fraction)
+        area = edge * bell(edge) + bell(edge) / (edge + fraction)
+        edges, heights = [edge], [bell(edge)]
         for _ in range(254):
             heights.append(area / edges[-1] + heights[-1])
             edges.append((-2 * heights[-1].ln()).sqrt())
-        edges.append(area / bell(_EDGE))  # as wide as the lowest layer would be without its tail
+        edges.append(area / bell(edge))  # as wide as the lowest layer would be without its tail
         heights.append(Decimal(1))
         edges, heights = edges[::-1], heights[::-1]
-        certain = [_EDGE / edges[0], Decimal(0), *(a / b for a, b in pairwise(edges[1:]))]
+        certain = [edge / edges[0], Decimal(0), *(a / b for a, b in pairwise(edges[1:]))]
         beside = zip(edges, _BESIDE, strict=True)
         rounded = [float(x) + units * math.ulp(float(x)) for x, units in beside]
         return rounded, [float(x) for x in certain], [float(x) for x in heights]
