@@ -329,6 +329,19 @@ def test_checks_in_loops_with_two_threads(monkeypatch):
         pb.set_num_threads(before)
 
 
+def test_a_chain_that_is_too_long_to_be_written_out_is_a_short_loop():
+    """What the warning of a graph of too many mappings advises."""
+    factor = 2 ** (1 / 100_000)
+    chain = pb.compile(pb.value_and_grad(lambda y: pb.scan(lambda y, _: (y * factor, None), y, length=100_000)[0]))
+    value, slope = chain(np.float64(1.0))
+    assert float(value) == pytest.approx(2.0, rel=1e-9)
+    assert float(slope) == pytest.approx(2.0, rel=1e-9)
+    kernels = chain.report().kernels
+    assert all(k.native for k in kernels)
+    assert len(kernels) < 8
+    assert max(k.times for k in kernels) == 100_000
+
+
 def test_drawings_say_how_often_a_loop_runs():
     step = pb.compile(recurrent)
     assert "scan ×9" in pb.graph(step.graph(W, H, XS)).mermaid()
