@@ -6,13 +6,14 @@ With all A_t and all B_t side by side in one array each, that is one product wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from .access import Access, Array, natural_strides
 from .builder import Lowering
-from .program import Call, Instruction, Point, Product
+from .program import Call, Fold, Instruction, Point, Product, RowMove, Special
 
 __all__ = ["moved", "summed", "sunk"]
 
@@ -92,14 +93,27 @@ def summed(lowering: Lowering, instructions: Sequence[Instruction]) -> list[Inst
     sums = {i.out.array: i for i in instructions if isinstance(i, Point) and i.name == "add"}
     dropped: set[Instruction] = set()
     instead: dict[Instruction, list[Instruction]] = {}
+    longer: dict[Array, Access] = {}
     for last in [i for i in sums.values() if not _goes_on(i, sums, readers)]:
         terms, adds = _terms(last, sums, products, readers)
         found = _joined(terms)
         if len(found) < 3:
             continue
-        dropped.update(adds, found)
-        instead[last] = _one_product(lowering, last, found, [t for t in terms if t not in found])
-    return [new for i in instructions for new in instead.get(i, [] if i in dropped else [i])]
+        rest = [t for t in terms if t not in found]
+        dropped.update(adds, found, (t for t in rest if isinstance(t, Product)))
+        array, before = found[0].b.array, []
+        beside = _neighbour(found, rest) if array not in longer and _may_grow(array, instructions) else None
+        if beside is not None:
+            rest.remove(beside)
+            ahead = beside.a.offset < found[0].a.offset
+            place = _place_beside(found, ahead)
+            before = [Point(beside.source, "copy", place.shape, (beside.b,), place, place.dtype)]
+            joined = replace(beside, b=place)
+            found = [joined, *found] if ahead else [*found, joined]
+            longer[array] = _grown(lowering, array, math.prod(place.shape), ahead)
+        instead[last] = [*before, *_one_product(lowering, last, found, rest)]
+    result = [new for i in instructions for new in instead.get(i, [] if i in dropped else [i])]
+    return [moved(i, longer) for i in result] if longer else result
 
 
 def _goes_on(add: Point, sums: dict[Array, Point], readers: dict[Array, list[Instruction]]) -> bool:
@@ -177,3 +191,47 @@ def _one_product(lowering: Lowering, last: Point, found: Sequence[Product], rest
         result.append(replace(last, operands=(out, term), out=following))
         out = following
     return result
+
+
+def _neighbour(found: Sequence[Product], rest: Sequence[Any]) -> Product | None:
+    """Return a product that would go on with the others, if only its right matrix lay before or behind theirs.
+
+    The first round of a loop is of that kind: what it starts from is not what an earlier round has left.
+    """
+    first, last = found[0], found[-1]
+    step = first.a.shape[1] * first.a.strides[1]
+    if first.b.strides != natural_strides(first.b.shape):
+        return None
+    places = []
+    if first.b.offset == 0:
+        places.append(first.a.offset - step)
+    if last.b.offset + math.prod(last.b.shape) == last.b.array.size:
+        places.append(last.a.offset + step)
+    for term in rest:
+        if isinstance(term, Product) and not term.b.array.layered and term.b.shape == first.b.shape:
+            a = term.a
+            same = a.array is first.a.array and a.shape == first.a.shape and a.strides == first.a.strides
+            if same and a.offset in places:
+                return term
+    return None
+
+
+def _may_grow(array: Array, instructions: Sequence[Instruction]) -> bool:
+    """Whether an array of parts may be given one more: whether all who touch it say where."""
+    touching = (i for i in instructions if any(x.array is array for x in (*i.reads, *i.writes)))
+    plain = array.role == "temporary" and array.pieces and not array.layered
+    return plain and all(isinstance(i, Point | Fold | Product | Special | RowMove) for i in touching)
+
+
+def _place_beside(found: Sequence[Product], ahead: bool) -> Access:
+    """Return where one more right matrix belongs, seen from those that are there: possibly before the array begins."""
+    first, last = found[0].b, found[-1].b
+    size = math.prod(first.shape)
+    return replace(first, offset=first.offset - size if ahead else last.offset + size)
+
+
+def _grown(lowering: Lowering, array: Array, more: int, ahead: bool) -> Access:
+    """Return where an array begins in a new one that has room for more before or behind it."""
+    grown = lowering.array((array.size + more,), array.dtype)
+    grown.pieces = True
+    return Access(grown, more if ahead else 0, (array.size,), (1,))
