@@ -232,6 +232,28 @@ def test_a_convolution_lights_its_window_in_every_channel(opened, convolution):
     assert found.get_attribute("data-at") == "0,1,2,1"
 
 
+def test_a_weight_of_a_filter_lights_one_channel_of_every_image_and_that_is_quick(opened):
+    pb.random.manual_seed(0)
+    layer = pb.nn.Conv2d(3, 16, 3, padding=1)
+    X = pb.tensor(np.random.default_rng(0).normal(size=(32, 3, 40, 40)).astype("f4"))
+    y = layer(X)  # 819,200 elements
+    page = opened_at(opened, pb.graph((y * y).sum(), names={"X": X, "y": y, "W": layer.weight}, lang="en"), "y")
+    found = plate(page, "in1")
+    found.focus()
+    for key in ["PageDown", "ArrowDown"]:
+        page.keyboard.press(key)
+    expect(note(page)).to_contain_text("W[0, 1, 1, 0] ≈")
+    expect(note(page)).to_contain_text("goes into y[0…31, 0, 0…39, 1…39]")  # at the edge there is nothing to the left
+    assert page.locator(".plate[data-role=out] .marks").get_attribute("data-count") == str(40 * 39)
+    spent = page.evaluate(
+        """() => { const plate = document.querySelector(".plate[data-role=in1]"), start = performance.now();
+             for (const key of Array(5).fill(["ArrowRight", "ArrowLeft"]).flat())
+               plate.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+             return (performance.now() - start) / 10; }"""
+    )
+    assert spent < 400  # a few milliseconds on an idle machine
+
+
 def test_more_than_fits_is_means_over_blocks_and_says_so(opened):
     rng = np.random.default_rng(0)
     W = pb.tensor(rng.normal(size=(600, 500)).astype("f4"), requires_grad=True)

@@ -110,26 +110,54 @@ function ruleSet(rule, place, out, shape) {
   };
 }
 
-const MOST_SEARCHED = 1000000;
+const MOST_SEARCHED = 200000;
 
 function inverseSet(rule, place, out, shape) {
   // which elements of the output have this one of the input among theirs
-  const flat = flatOf(place, shape);
-  const has = (index) => {
-    const at = flatOf(index, out);
-    if (!present(rule, at)) return false;
-    if ("flat" in rule) return at + rule.flat === flat;
-    return rule.axes.every((axis, a) => {
-      const low = endOf(axis, "low", index, out);
-      return place[a] >= low && place[a] <= endOf(axis, "high", index, out) && (place[a] - low) % axis.step === 0;
-    });
+  if ("flat" in rule) {
+    const at = flatOf(place, shape) - rule.flat;
+    return listedSet(at >= 0 && present(rule, at) ? [[at]] : [], out);
+  }
+  const holds = (axis, a, index) => {
+    const low = endOf(axis, "low", index, out);
+    return place[a] >= low && place[a] <= endOf(axis, "high", index, out) && (place[a] - low) % axis.step === 0;
   };
+  const along = rule.axes.map((axis) => axis.over || out.map((_, j) => j).filter((j) => axis.low[j + 1] || axis.high[j + 1]));
+  if (rule.mask === undefined && along.every((axes) => axes.length < 2)) return productSet(rule, along, holds, out);
+  const has = (index) => present(rule, flatOf(index, out)) && rule.axes.every((axis, a) => holds(axis, a, index));
   const size = out.reduce((a, b) => a * b, 1), met = [];
   for (let at = 0; at < Math.min(size, MOST_SEARCHED); at++) {
     const index = indexOf(out, at);
     if (has(index)) met.push(index);
   }
-  return { has, first: met[0] || null, words: (name) => (met.length ? wordsOf(met, name, out) : []) };
+  return { has, first: met[0] || null, words: (name) => (size > MOST_SEARCHED ? [`${name}[…]`] : met.length ? wordsOf(met, name, out) : []) };
+}
+
+function productSet(rule, along, holds, out) {
+  // where each axis of the input follows one axis of the output at most, these can be looked at one by one
+  const zero = out.map(() => 0);
+  const possible = rule.axes.every((axis, a) => along[a].length || holds(axis, a, zero));
+  const allowed = out.map((n, j) => {
+    const found = [];
+    for (let i = 0; i < n; i++) {
+      const index = zero.map((_, k) => (k === j ? i : 0));
+      if (rule.axes.every((axis, a) => along[a][0] !== j || holds(axis, a, index))) found.push(i);
+    }
+    return found;
+  });
+  const sets = allowed.map((found) => new Set(found)), empty = !possible || allowed.some((found) => !found.length);
+  return {
+    has: (index) => !empty && index.every((i, j) => sets[j].has(i)),
+    first: empty ? null : allowed.map(([i]) => i),
+    words: (name) => (empty ? [] : [out.length ? `${name}[${allowed.map(indicesText).join(", ")}]` : name]),
+  };
+}
+
+function indicesText(found) {
+  // a few indices, or a range where that is all of them
+  const step = found.length > 1 ? found[1] - found[0] : 1;
+  if (found.every((i, at) => i === found[0] + at * step)) return rangeText({ low: found[0], high: found[found.length - 1], step });
+  return found.length <= 6 ? `{${found.join(", ")}}` : `{${found.slice(0, 4).join(", ")}, …, ${found[found.length - 1]}}`;
 }
 
 function wordsOf(met, name, shape) {
