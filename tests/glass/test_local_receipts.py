@@ -230,6 +230,14 @@ def test_page_and_terminal_write_the_same_words_of_zeros_kinks_hooks_and_what_is
     assert any("Why: " in text for of in texts for text in of) and any("a hook" in text for of in texts for text in of)
 
 
+def test_page_and_terminal_write_the_same_words_of_arrays_without_elements(written):
+    x, y = pb.tensor(np.zeros((0, 3)), requires_grad=True), leaf(2.0)
+    drawing = pb.graph(pb.sum(x * 2.0) + y, names={"x": x, "y": y}, lang="en")
+    texts = written(drawing)
+    assert texts == [[drawing.local(box.number).text()] for box in drawing.diagram.boxes]
+    assert "an array without elements" in texts[0][0] and "✓" not in texts[0][0]
+
+
 def test_page_and_terminal_write_the_same_words_of_a_long_chain(written):
     rng = np.random.default_rng(1)
     ws = [leaf(rng.normal()) for _ in range(8)]

@@ -24,7 +24,8 @@ def _lines(r: LocalReceipt, lang: str) -> Iterator[str]:
         return text(f"page.local_{key}", lang, **values)
 
     name = f"∂{r.loss}/∂{r.symbol}"
-    yield say("missing", name=name) if r.gradient is None else f"{name} = {shown_number(r.gradient)}"
+    absent = say("empty" if 0 in r.shape else "missing", name=name)
+    yield absent if r.gradient is None else f"{name} = {shown_number(r.gradient)}"
     if r.reason is not None:
         yield say("reason", code=text(f"receipt.code.{r.reason.code}", lang), words=r.reason.words)
     if r.before_hook is not None:

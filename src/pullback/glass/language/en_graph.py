@@ -78,8 +78,6 @@ STRINGS: dict[str, str] = {
     "page.forward": "Forward",
     "page.arrives": "The gradient that arrives",
     "page.backward": "Back to the inputs",
-    "page.noGradient": "constant: none is computed",
-    "page.nothingArrives": "nothing arrives here",
     "page.nothingBack": "nothing goes back from here",
     "page.goes": "goes to {symbol}",
     "page.rule": "as the mapping's own rule writes it",
@@ -136,6 +134,7 @@ STRINGS: dict[str, str] = {
     ),
     # the page: what arrives, mapping by mapping; the terminal says the same
     "page.local_missing": "{name}: there is no gradient",
+    "page.local_empty": "{name}: an array without elements, so there is nothing to add up",
     "page.local_uses": "From the mappings that read {x}:",
     "page.local_element": "Of the element {element}, whose gradient is the largest: {gradient}",
     "page.local_reason": "Why: {code} – {words}",

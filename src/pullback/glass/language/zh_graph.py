@@ -76,8 +76,6 @@ STRINGS: dict[str, str] = {
     "page.forward": "前向",
     "page.arrives": "到达的梯度",
     "page.backward": "传回各输入",
-    "page.noGradient": "常数：不计算梯度",
-    "page.nothingArrives": "没有梯度到达这里",
     "page.nothingBack": "没有梯度从这里传回",
     "page.goes": "传给 {symbol}",
     "page.rule": "映射自身的规则写作",
@@ -130,6 +128,7 @@ STRINGS: dict[str, str] = {
     ),
     # 页面：逐个映射说明传来的梯度；终端说同样的话
     "page.local_missing": "{name}：没有梯度",
+    "page.local_empty": "{name}：没有元素的数组，没有什么可加",
     "page.local_uses": "来自读取 {x} 的映射：",
     "page.local_element": "梯度最大的元素 {element}：{gradient}",
     "page.local_reason": "原因：{code}——{words}",

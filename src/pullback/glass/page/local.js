@@ -69,11 +69,12 @@ function localReceipts(model, number) {
   const whole = [{ total: local.totals[number], ...local.boxes[number] }, ...rest];
   return whole.map((facts, part) => {
     const given = several ? box.gradient[part] : box.gradient;
-    const gradient = facts.gradient !== undefined ? facts.gradient : given === null ? (facts.total === null ? null : 0) : given;
+    const known = facts.total !== null && facts.total !== undefined;
+    const gradient = !known ? null : facts.gradient !== undefined ? facts.gradient : given === null ? 0 : given;
     const symbol = facts.element || box.symbol;
     const reason = facts.reason === undefined ? null : local.reasons[facts.reason];
     const name = several ? symbol.replace(/\[[^\]]*\]$/, "") : box.symbol;
-    return { ...facts, part, symbol, name, whole: given, gradient, reason, isRoot: number === model.data.root, loss: model.data.loss, dtype: box.dtype,
+    return { ...facts, part, symbol, name, whole: given, gradient, empty: box.shape.includes(0), reason, isRoot: number === model.data.root, loss: model.data.loss, dtype: box.dtype,
       agrees: facts.agrees !== undefined ? facts.agrees : true, exact: facts.agrees === undefined, uses: usesOf(model, box, part, symbol, facts) };
   });
 }
@@ -151,9 +152,13 @@ function sumWords(made, strings) {
   return fill(strings[key], { total: allDigits(made.total), gradient: allDigits(made.before === undefined ? made.gradient : made.before) });
 }
 
+function missingWords(made, strings) {
+  return fill(made.empty ? strings.local_empty : strings.local_missing, { name: partial(made.loss, made.symbol) });
+}
+
 function localText(made, strings) {
   const out = [];
-  if (made.gradient === null) out.push(fill(strings.local_missing, { name: partial(made.loss, made.symbol) }));
+  if (made.gradient === null) out.push(missingWords(made, strings));
   else out.push(`${partial(made.loss, made.symbol)} = ${six(made.gradient)}`);
   if (made.reason) out.push(fill(strings.local_reason, made.reason));
   if (made.before !== undefined) out.push(fill(strings.local_hook, { before: six(made.before), after: six(made.gradient) }));
@@ -199,7 +204,7 @@ function localSection(model, number, links, actions) {
   localReceipts(model, number).forEach((made) => {
     const name = partial(made.loss, made.name), role = Array.isArray(box.value) ? "gradient." + made.part : "gradient";
     const line = make("div", { class: "entry result" }, make("span", { class: "name" }, name));
-    if (made.gradient === null) line.append(make("span", { class: "name" }, box.kind === "constant" ? strings.noGradient : strings.nothingArrives));
+    if (made.gradient === null) line.replaceChildren(make("span", { class: "name" }, missingWords(made, strings)));
     else if (made.whole !== null && typeof made.whole === "object") line.append(valueOf({ name, value: made.whole, role }, model, links, actions));
     else line.append(make("span", { class: "number" }, six(made.gradient)));
     part.append(line);
