@@ -8,6 +8,7 @@ pytest.importorskip("llvmlite")
 
 from pullback.compile.checks import CHECKS
 from pullback.compile.emit.scalars import LOWERED
+from pullback.compile.kernels import EMITTERS, emitter
 from pullback.compile.rules import CONDITIONS, RULES
 from pullback.core.mapping import CATALOGUE, unsupported
 from pullback.testing import contract  # noqa: F401  # which completes the catalogue
@@ -34,6 +35,10 @@ def test_every_other_mapping_says_why_it_has_no_name():
         if not isinstance(mapping.lower, str):
             assert isinstance(mapping.lower, unsupported), mapping.name
             assert mapping.lower.reason, mapping.name
+
+
+def test_every_kind_of_kernel_has_something_that_writes_it():
+    assert all(callable(emitter(kind)) for kind in EMITTERS)
 
 
 def test_nothing_in_the_tables_is_unused():

@@ -12,7 +12,6 @@ from ..core.spec import Spec, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate
 from .builder import Lowering
-from .emit.running import Running
 from .program import Special
 
 __all__ = ["FOLDS", "can_fold"]
@@ -107,6 +106,8 @@ def running(operation: str) -> Rule:
     """What has been added up, or multiplied, up to each place along an axis."""
 
     def rule(lowering: Lowering, equation: Equation) -> bool:
+        from .emit.running import Running
+
         (symbol,) = equation.outputs
         x = lowering.access(equation.inputs[0])
         y = lowering.new(symbol)

@@ -5,37 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .access import Access, Array
-from .emit.bounded import emit_random_integers, emit_random_permutation
 from .emit.check import emit_check
 from .emit.chunks import units_of
 from .emit.convolve import emit_convolution, emit_convolution_input
 from .emit.convolve_weight import emit_convolution_weight
-from .emit.covering import emit_covering_maximum
 from .emit.function import Module
 from .emit.loops import emit_nest
-from .emit.moving import emit_move
-from .emit.normal import emit_random_normal
-from .emit.philox import emit_dropout_mask, emit_random_uniform
-from .emit.pick import emit_pick
-from .emit.pooling import (
-    emit_average_pool,
-    emit_average_pool_back,
-    emit_max_choice,
-    emit_max_pool,
-    emit_max_pool_back,
-    emit_window_pick,
-    emit_window_place,
-)
 from .emit.product import Batch, Product, emit_batched_product, emit_product
 from .emit.rows import Rows, emit_gather, emit_scatter_add, scatter_units
-from .emit.running import emit_running
 from .emit.types import DOUBLE, FLOAT
-from .emit.weighted import emit_weighted
 from .epilogue import epilogue_of
 from .group import Group
 from .memory import needed, planned
@@ -194,7 +179,7 @@ class Workshop:
         known = self.made.get(key)
         if known is None:
             name = f"{instruction.kind}.{len(self.made)}"
-            units = EMITTERS[instruction.kind](self.module, name, *instruction.settings)
+            units = emitter(instruction.kind)(self.module, name, *instruction.settings)
             flops = max(math.prod(x.shape) for x in (*instruction.outs, *instruction.ins))
             known = self.made[key] = Kernel(name, group, places, [], units, 0, flops)
         return replace(known, group=group, places=places)
@@ -276,26 +261,37 @@ def _transposed(x: Access) -> Access:
     )
 
 
-EMITTERS: dict[str, Callable[..., int]] = {
-    "max_pool": emit_max_pool,
-    "max_choice": emit_max_choice,
-    "max_pool_back": emit_max_pool_back,
-    "window_pick": emit_window_pick,
-    "window_place": emit_window_place,
-    "covering_maximum": emit_covering_maximum,
-    "avg_pool": emit_average_pool,
-    "avg_pool_back": emit_average_pool_back,
-    "random_uniform": emit_random_uniform,
-    "dropout_mask": emit_dropout_mask,
-    "random_normal": emit_random_normal,
-    "random_integers": emit_random_integers,
-    "random_permutation": emit_random_permutation,
-    "move": emit_move,
-    "pick": emit_pick,
-    "running": emit_running,
-    "weighted": emit_weighted,
+EMITTERS = {
+    "max_pool": "pooling.emit_max_pool",
+    "max_choice": "pooling.emit_max_choice",
+    "max_pool_back": "pooling.emit_max_pool_back",
+    "window_pick": "pooling.emit_window_pick",
+    "window_place": "pooling.emit_window_place",
+    "covering_maximum": "covering.emit_covering_maximum",
+    "avg_pool": "pooling.emit_average_pool",
+    "avg_pool_back": "pooling.emit_average_pool_back",
+    "random_uniform": "philox.emit_random_uniform",
+    "dropout_mask": "philox.emit_dropout_mask",
+    "random_normal": "normal.emit_random_normal",
+    "random_integers": "bounded.emit_random_integers",
+    "random_permutation": "bounded.emit_random_permutation",
+    "move": "moving.emit_move",
+    "pick": "pick.emit_pick",
+    "running": "running.emit_running",
+    "weighted": "weighted.emit_weighted",
 }
-"""What writes the kernel of each kind of `Special`, and returns its units of work."""
+"""What writes the kernel of each kind of `Special`, and returns its units of work: a module of `emit`, its function.
+
+They are imported when they are wanted: most programs do with a few.
+"""
+
+
+@cache
+def emitter(kind: str) -> Callable[..., int]:
+    """Return what writes the kernel of a kind."""
+    module, _, name = EMITTERS[kind].partition(".")
+    found: Callable[..., int] = getattr(import_module(f".emit.{module}", __package__), name)
+    return found
 
 _MAKERS: dict[str, Any] = {
     "nest": Workshop.nest,

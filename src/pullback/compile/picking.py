@@ -12,7 +12,6 @@ from ..core.spec import Shape, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access, Immediate, Iota, Operand
 from .builder import Lowering
-from .emit.pick import Picked, Positions
 from .program import Check, RowMove, Special
 
 __all__ = ["PICKS", "can_pick"]
@@ -51,6 +50,8 @@ def _pick(
     positions: Sequence[tuple[Access, int]],
 ) -> None:
     """Add the instruction. `static` are the table's strides along what is chosen; `positions` come with their axis."""
+    from .emit.pick import Picked, Positions
+
     found = tuple(
         Positions(x.dtype, x.spread(chosen.shape).strides, table.shape[axis], table.strides[axis])
         for x, axis in positions

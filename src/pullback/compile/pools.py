@@ -12,7 +12,6 @@ from ..core.spec import Shape, spec_of
 from ..transforms.graph import Equation, Symbol
 from .access import Access
 from .builder import Lowering, followed_order
-from .emit.covering import Covering
 from .emit.types import type_of
 from .emit.windows import Windows
 from .program import Special
@@ -79,6 +78,8 @@ def pick(lowering: Lowering, equation: Equation) -> bool:
 
 
 def covering(lowering: Lowering, equation: Equation) -> bool:
+    from .emit.covering import Covering
+
     x = lowering.access(equation.inputs[0])
     y = _results(lowering, equation.outputs[0], x)
     counts = equation.static["counts"]

@@ -12,7 +12,6 @@ from ..core.spec import spec_of
 from ..transforms.graph import Equation
 from .access import Access, Immediate, natural_strides, viewed
 from .builder import Lowering, followed_order
-from .emit.weighted import Weighted
 from .program import Special
 
 __all__ = ["WEIGHTS", "can_weigh"]
@@ -21,6 +20,8 @@ Table = tuple[int, Any, Any]
 
 
 def weighted(lowering: Lowering, equation: Equation) -> bool:
+    from .emit.weighted import Weighted
+
     x = lowering.access(equation.inputs[0])
     (symbol,) = equation.outputs
     tables = _tables(equation)

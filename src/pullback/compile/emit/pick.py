@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .function import Function, Module
+from .places import counted
 from .sweep import Space, Step, sweep
 from .types import I64, PTR, Operand, type_of
 
-__all__ = ["Picked", "Positions", "counted", "emit_pick"]
+__all__ = ["Picked", "Positions", "emit_pick"]
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,3 @@ def emit_pick(module: Module, name: str, picked: Picked) -> int:
         tuple(shared[a] for a in order),
     )
     return sweep(f, space, type, at)
-
-
-def counted(f: Function, position: Operand, dtype: np.dtype[Any], length: int) -> Operand:
-    """Return a position of this dtype as an index, a negative one counted from the end."""
-    if dtype.kind != "i":
-        return f.convert(position, "i64", signed=False)
-    position = f.convert(position, "i64")
-    return f.select(f.compare("slt", position, f.index(0)), f.plus(position, length), position)

@@ -1,13 +1,16 @@
-"""A number taken apart into indices along axes, and where they lead in arrays of given strides."""
+"""A number taken apart into indices along axes, and where they lead in arrays; positions counted from the end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from .function import Function
 from .types import I64, Operand
 
-__all__ = ["offsets_at"]
+__all__ = ["counted", "offsets_at"]
 
 
 def offsets_at(
@@ -26,3 +29,11 @@ def offsets_at(
             index = f.value(I64, f"udiv i64 {index}, {lengths[axis]}")
         offsets = [f.plus(offset, f.times(here, row[axis])) for offset, row in zip(offsets, strides, strict=True)]
     return offsets
+
+
+def counted(f: Function, position: Operand, dtype: np.dtype[Any], length: int) -> Operand:
+    """Return a position of this dtype as an index, a negative one counted from the end."""
+    if dtype.kind != "i":
+        return f.convert(position, "i64", signed=False)
+    position = f.convert(position, "i64")
+    return f.select(f.compare("slt", position, f.index(0)), f.plus(position, length), position)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .function import Function, Module
-from .pick import counted
+from .places import counted
 from .types import I64, PTR, Operand, constant, type_of
 
 __all__ = ["Rows", "emit_gather", "emit_scatter_add", "scatter_units"]
