@@ -48,7 +48,7 @@ class Gallery:
             most, coded = _coded(means)
             self._places[key] = len(self.pictures)
             packed = base64.b64encode(zlib.compress(coded.tobytes(), 6)).decode()
-            size = float(f"{most:.6g}")
+            size = float(f"{most:.9g}")  # not so few digits that a byte would stand for another number
             self.pictures.append({"shape": list(x.shape), "block": block, "most": size, "bytes": packed})
         return self._places[key]
 
