@@ -21,7 +21,7 @@ from ..core.spec import Shape, Spec, shape_of
 __all__: list[str] = []
 
 FULL = (None, None, None)
-STEPWISE = unsupported("runs as its NumPy evaluation inside the plan")
+STEPWISE = unsupported("lowered through its body")
 NO_OPERATOR = unsupported("ONNX has no single operator for it")
 
 
