@@ -65,3 +65,17 @@ def test_short_rows_are_taken_several_at_a_time(monkeypatch):
     monkeypatch.setattr(chunks.Cut, "__init__", noting)
     pb.compile(both)(np.ones((32, 10), np.float32))
     assert max(seen) > 1
+
+
+@pytest.mark.parametrize("function", [pb.softmax, pb.log_softmax])
+@pytest.mark.parametrize("columns", [3, 40, 600])
+def test_rows_with_infinities_are_as_numpy_makes_them(function, columns):
+    inf = np.inf
+    x = np.random.default_rng(0).normal(size=(7, columns))
+    x[0, 0], x[1, 1], x[2, :2], x[3], x[4, :2], x[5, 2] = inf, -inf, inf, -inf, (inf, -inf), np.nan
+    for dtype in (np.float32, np.float64):
+        with np.errstate(all="ignore"):
+            want = function(pb.tensor(x.astype(dtype))).numpy()
+        found = pb.compile(function)(pb.tensor(x.astype(dtype))).numpy()
+        np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+        assert np.isnan(found[[0, 2, 3, 4, 5]]).all() and np.isfinite(np.exp(found[[1, 6]])).all()

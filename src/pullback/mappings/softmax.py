@@ -12,10 +12,9 @@ from ..core.families import composite
 from ..core.mapping import OUTPUT, unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, shape_of
-from .arithmetic import multiply, subtract
-from .exponential import exp
-from .logsumexp import _logsumexp
-from .reduce import _sum
+from .arithmetic import add, multiply, subtract
+from .exponential import exp, log
+from .reduce import _max, _sum
 
 __all__ = ["log_softmax", "softmax"]
 
@@ -54,7 +53,9 @@ def _over(x: Any, axis: int) -> Any:
 
 
 def _lse(x: Any, axis: int) -> Any:
-    return _logsumexp(x, axis=(axis + ndim_of(x),), keepdims=True)
+    """The logarithm of the sum of exponentials, NaN for a row that has no softmax, as the kernels' quotient is."""
+    largest = _max(x, axis=(axis + ndim_of(x),), keepdims=True)
+    return add(log(_over(exp(subtract(x, largest)), axis)), largest)
 
 
 _samples = fixed(
