@@ -58,7 +58,7 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
         alone = gate(plan.code.address(plan.segments[0].name), *rest)
     runner.gate = look
     places = [(place, new) for place, new, _ in runner.fresh]
-    needs_graph = runner.graph.carries_gradient
+    needs_graph, constants = runner.graph.carries_gradient, runner.graph.taken
     give = runner.outputs[0] if runner.single and not runner.constants else runner.results
     lock = runner.lock
     form = None if call is None or is_plain(call) else form_of(call)
@@ -80,7 +80,7 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
         top = current()
         if top.__class__ is not Tape or top.below is not EVALUATE or (needs_graph and top.recording):
             return MISSED
-        if active_store() is not None:
+        if active_store() is not None or constants.outdated:
             return MISSED
         with lock:
             if runner.gate is not look or runner.running or runner.asked != cores():

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..core import tree
 from ..core.interpret import interpreting
+from ..core.replaced import Taken
 from ..core.spec import Spec
 from ..core.value import Face, Value
 from ..transforms.graph import Equation, Graph, Symbol
@@ -37,7 +38,7 @@ class Inside:
     def graph(self, outputs: Sequence[Any]) -> Graph:
         """Return the function as a graph that gives these of its outputs."""
         structure = tree.flatten(())[1]
-        return Graph(list(self.inputs), list(self.equations), list(outputs), structure, {}, {}, [], [], False)
+        return Graph(list(self.inputs), list(self.equations), list(outputs), structure, {}, {}, [], [], False, Taken())
 
 
 def recorded_for(body: Recorded, kinds: Sequence[Any]) -> Inside:

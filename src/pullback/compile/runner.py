@@ -144,10 +144,12 @@ class Runner:
         for cell, array, _ in self.written:
             if count(array) != (HELD_BY_CELL if cell.value is array else HELD_BY_PLAN):
                 return False
-        return not self.swapped and self.asked == cores()
+        return not self.swapped and self.asked == cores() and not self.graph.taken.outdated
 
     def valid(self) -> bool:
-        """Whether the cells are still of the kind for which the plan was made."""
+        """Whether the cells are still of the kind for which the plan was made, and the constants what they were."""
+        if self.graph.taken.outdated:
+            return False
         for cell, leaf in self.leaves:
             if cell.leaf is not leaf:
                 return self.graph.valid()

@@ -11,9 +11,11 @@ from .. import mappings as m
 from ..core.cell import Cell
 from ..core.errors import DtypeError, GradientError, InPlaceError, ShapeError
 from ..core.mapping import Mapping
+from ..core.replaced import replace
 from ..core.spec import Spec, default_dtype, spec_of
 from ..core.value import Value, wear
 from ..transforms.backward import add_hook, backward, numbers_of, retain_grad
+from ..transforms.graph import peel
 from ..transforms.node import Leaf, Node, Part
 from ..transforms.provenance import watching
 from ..transforms.reverse import TAPE, detached, note_exit, tape
@@ -264,9 +266,7 @@ class Tensor(Operators):
                 f"  wrong:  pb.tensor([1, 2, 3], requires_grad=True)\n"
                 f"  right:  pb.tensor([1.0, 2.0, 3.0], requires_grad=True)"
             )
-        if self._payload.__class__ is not Cell:
-            self._payload = Cell(self._payload)
-        cell: Cell = self._payload
+        cell = self._cell()
         if wanted and self._link is None:
             cell.leaf, cell.resting = cell.resting or Leaf(Cell(None, name="grad"), cell), None
         elif not wanted and self._link is not None:
@@ -294,11 +294,22 @@ class Tensor(Operators):
         if self._owner is not TAPE or not self.is_leaf:
             raise _refused("an intermediate tensor", "x.data = new", "x = new")
         new = _fitting("data", new, _spec(self))
-        if self._payload.__class__ is Cell:
-            self._payload.write(new)
-        else:
-            self._payload = new
+        self._cell().write(new)
         return self
+
+    def _cell(self) -> Cell:
+        """The cell of a leaf; a tensor that was constant so far gets one, so that recordings see it change."""
+        cell = self._payload
+        if cell.__class__ is not Cell:
+            if isinstance(cell, Value):
+                raise InPlaceError(
+                    "an argument of a traced function is changed in place, which the caller would not see.\n"
+                    "  wrong:  step = pb.compile(lambda w, x: w.assign_(w + x))\n"
+                    "  right:  return the new value, or use a tensor from outside: it is found to be state"
+                )
+            replace(cell)
+            cell = self._payload = Cell(cell)
+        return cell
 
     def zero_(self) -> Tensor:
         """Set the values of a leaf to zero, and return it."""
@@ -397,14 +408,14 @@ def _fitting(name: str, new: Any, spec: Spec) -> Any:
     if isinstance(new, Value):
         if new._owner is not TAPE:
             raise GradientError(f"{name}: the new value belongs to {new._owner.described}")
-        new = new._payload.read() if new._payload.__class__ is Cell else new._payload
+        new = peel(new)
     if isinstance(new, int | float) and not isinstance(new, np.generic):
         return np.full(spec.shape, new, spec.dtype)[()]
     have = spec_of(new)
     if have.shape != spec.shape:
         raise ShapeError(f"{name}: expected the shape {spec.shape} of the tensor, got {have.shape}")
-    if isinstance(new, Value):
-        return new if have.dtype == spec.dtype else m._cast(new, dtype=spec.dtype)
+    if isinstance(new, Value):  # what is recorded is cast on the tape
+        return new if have.dtype == spec.dtype else peel(m._cast(new, dtype=spec.dtype))
     return np.array(new, dtype=spec.dtype)[()] if not isinstance(new, np.ndarray) or have.dtype != spec.dtype else new
 
 

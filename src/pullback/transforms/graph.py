@@ -15,6 +15,7 @@ from ..core.cell import Cell
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, Interpreter, current, levels
 from ..core.mapping import Mapping
+from ..core.replaced import Taken
 from ..core.spec import Spec, spec_of
 from ..core.value import Face, Value
 from .batch import Batch
@@ -97,7 +98,8 @@ class Graph:
 
     `guards` are the values of static cells (None, flags, …) and the specs of array cells under which the
     recording is valid. `carries_gradient` says that a result can be differentiated further: then a run
-    inside recording code takes part in the graph; a step that ends in its own `backward()` does not.
+    inside recording code takes part in the graph; a step that ends in its own `backward()` does not. `taken` are
+    the arrays that were taken as constants.
     """
 
     inputs: list[Symbol]
@@ -109,10 +111,11 @@ class Graph:
     guards: list[tuple[Cell, Any]]
     releases: list[tuple[int, ...]]
     carries_gradient: bool
+    taken: Taken
 
     def valid(self) -> bool:
-        """Return whether the cells are as they were when the graph was recorded."""
-        return all(signature(cell) == before for cell, before in self.guards)
+        """Return whether the cells and the constants are as they were when the graph was recorded."""
+        return not self.taken.outdated and all(signature(cell) == before for cell, before in self.guards)
 
     def __str__(self) -> str:
         head = f"inputs: {self.inputs}"

@@ -15,6 +15,7 @@ from ..core.cell import Cell, storing
 from ..core.errors import TraceError
 from ..core.interpret import EVALUATE, Interpreter, escaped, interpreting, levels
 from ..core.mapping import Mapping
+from ..core.replaced import Taken
 from ..core.scope import present_scope
 from ..core.spec import Spec, default_dtype, spec_of, stand_in
 from ..core.value import Face, Value
@@ -39,6 +40,8 @@ class Trace(Recorder):
         self.reads: dict[Cell, Symbol] = {}
         self.writes: dict[Cell, Any] = {}
         self.guards: dict[Cell, Any] = {}
+        around = next((level for level in levels() if isinstance(level, Trace)), None)
+        self.taken: Taken = Taken() if around is None else around.taken
 
     def over(self, below: Interpreter | None) -> Trace:
         return self
@@ -67,6 +70,8 @@ class Trace(Recorder):
             if isinstance(x, Value):
                 symbolic = True
                 x = x._payload if x._owner is self else self.foreign(mapping.name, x)
+            else:
+                self.taken.ids.add(id(x))
             inputs.append(x)
         if not symbolic:
             return EVALUATE.apply(mapping, args, static)
@@ -222,7 +227,8 @@ class Traced:
         args, kwargs = tree.unflatten(structure, leaves)
         drawn = _global_draws()
         with interpreting(top), storing(level):
-            result = self.function(*args, **kwargs)
+            results, out_structure = tree.flatten(self.function(*args, **kwargs))
+            outputs = [_to_symbol(level, y) for y in results]  # here a cell among them says what the step left in it
         if _global_draws() != drawn:
             raise TraceError(
                 f"trace: {self.function.__name__!r} draws random numbers from Python or NumPy; a replay would use the "
@@ -230,8 +236,6 @@ class Traced:
                 f"  wrong:  noise = np.random.normal(size=x.shape)\n"
                 f"  right:  noise = pb.random.normal(x.shape), whose stream is state that a replay goes on with"
             )
-        results, out_structure = tree.flatten(result)
-        outputs = [_to_symbol(level, y) for y in results]
         return finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
 
 
@@ -266,7 +270,7 @@ def finish(
     assert kept_to_the_end <= needed
     reads = {cell: symbol for cell, symbol in level.reads.items() if symbol.index in needed}
     guards = list(level.guards.items())
-    return Graph(inputs, equations, outputs, structure, reads, writes, guards, releases, carries_gradient)
+    return Graph(inputs, equations, outputs, structure, reads, writes, guards, releases, carries_gradient, level.taken)
 
 
 def _to_symbol(level: Trace, y: Any) -> Any:
@@ -276,6 +280,7 @@ def _to_symbol(level: Trace, y: Any) -> Any:
         if y._owner is not level:
             raise escaped("trace", y)
         return y._payload
+    level.taken.ids.add(id(y))
     return y
 
 
