@@ -155,3 +155,16 @@ def test_python_numbers_are_arguments_too():
     for n in (2.0, 3.5):
         assert np.asarray(step(np.ones(3, np.float32), n)).tolist() == [n] * 3
     assert float(pb.compile(lambda n: n * 2)(3.0)) == 6.0
+
+
+def test_a_report_on_a_call_that_was_refused_says_so():
+    loss = pb.compile(nn.CrossEntropyLoss())
+    scores = np.zeros((4, 3), np.float32)
+    with pb.no_grad():
+        loss(scores, np.array([0, 1, 2, 0]))
+        with pytest.raises(IndexError):
+            loss(scores, np.array([0, 1, 7, 0]))
+        with pytest.raises(pb.TraceError, match="refused"):
+            loss.report()
+        loss(scores, np.array([0, 1, 2, 0]))
+    assert loss.report().kernels

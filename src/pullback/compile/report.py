@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import TraceError
 from .access import Array
 from .addresses import block
 from .holders import aligned_empty
 from .kernels import Kernel
 from .plan import Plan, apart
-from .runner import Runner
+from .runner import Runner, Stopped
 
 __all__ = ["KernelReport", "Report", "reported"]
 
@@ -75,7 +76,13 @@ def reported(runner: Runner, seconds: float) -> Report:
     """Return the report of a plan that has run: each kernel is run by itself, on copies of everything."""
     plan = runner.plan
     runner.settle()
-    times = _measured(runner)
+    try:
+        times = _measured(runner)
+    except Stopped:
+        raise TraceError(
+            "compile: a check refused the arguments of the last call, so there is nothing to measure.\n"
+            "  right:  call the function with arguments that it takes, then step.report()"
+        ) from None
     again = _computed_again([kernel for kernel, _ in times])
     kernels = tuple(
         replace(_kernel_report(number, *measured), again=names)
