@@ -31,7 +31,7 @@ def digits():
 
 def opened_at(opened, drawing, symbol, **settings):
     page = opened(drawing, **settings)
-    page.locator(f'.box[aria-label^="{symbol} "], .box[aria-label^="{symbol},"]').click()
+    page.locator(", ".join(f'.box[aria-label^="{symbol}{end}"]' for end in " ,:")).click()
     return page
 
 
@@ -295,3 +295,20 @@ def test_a_number_that_is_not_finite_is_named(opened):
     page = opened_at(opened, pb.graph(pb.where(X > 0, 0.0, X).sum(), names={"X": X}, lang="en"), "X")
     go_to(page, "out", (3, 3))
     expect(note(page)).to_contain_text("X[3, 3] ≈ ∞")
+
+
+def test_in_a_drawing_of_many_boxes_too(opened):
+    rng = np.random.default_rng(0)
+    X, W = (pb.tensor(rng.normal(size=shape), requires_grad=True) for shape in ((30, 40), (40, 20)))
+    scale = pb.tensor(1.0, requires_grad=True)
+    for i in range(500):
+        scale = scale * 1.001 if i % 2 else pb.sin(scale)
+    drawing = pb.graph(pb.sum((X @ W) * scale), names={"X": X, "W": W}, lang="en")
+    boxes = drawing.to_dict(receipts=False)["boxes"]
+    assert len(boxes) > 500
+    (product,) = (box for box in boxes if box.get("mapping") == "matmul")
+    page = opened_at(opened, drawing, product["symbol"])
+    go_to(page, "out", (12, 7))
+    expect(note(page)).to_contain_text("is made of X[12, 0…39], W[0…39, 7]")
+    assert lit(page, "in0") == ([[12, 0, 40]], 40)
+    assert lit(page, "in1")[1] == 40

@@ -21,14 +21,15 @@ __all__ = ["payload"]
 def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = True) -> dict[str, Any]:
     """Return the drawing as plain JSON data.
 
-    Drawings of up to a few hundred mappings carry the working of each in the names of its own inputs, and which
-    elements each element is made of; larger ones carry one working for each kind of application. One that is not
+    Drawings of up to a few hundred mappings carry the working of each in the names of its own inputs, and the slopes
+    of small arrays one by one; larger ones carry one working for each kind of application. One that is not
     `explorable`, being a picture itself, carries neither pictures of arrays nor which elements belong together.
     """
     detailed = len(diagram.boxes) <= DETAILED
     allowance, patience, inquiry = Allowance(), Patience(), Inquiry()
     gallery = Gallery() if explorable else None
     rules: list[Any] = []
+    numbers: dict[int, tuple[int, Any]] = {}
     origins: dict[Origin, int] = {}
     general: dict[Any, int] = {}
     workings: list[dict[str, Any]] = []
@@ -55,6 +56,13 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
             general[key] = len(workings)
             workings.append(general_working(box.mapping, box.static, len(box.inputs), lang))
         return general[key]
+
+    def number_of(rule: Any) -> int:
+        if id(rule) not in numbers:  # applications of one kind have one and the same
+            if rule not in rules:
+                rules.append(rule)
+            numbers[id(rule)] = rules.index(rule), rule
+        return numbers[id(rule)][0]
 
     boxes = []
     for box in diagram.boxes:
@@ -91,13 +99,11 @@ def payload(diagram: Diagram, direction: str, lang: str, *, explorable: bool = T
             ]
             if box.origin is not None:
                 made["origin"] = origins.setdefault(box.origin, len(origins))
-            if detailed and explorable:
-                if (exact := contributions(box, patience)) is not None:
+            if explorable:
+                if detailed and (exact := contributions(box, patience)) is not None:
                     made["contributions"] = exact
                 elif (found := dependence(box, inquiry)) is not None:
-                    if found not in rules:
-                        rules.append(found)
-                    made["rules"] = rules.index(found)
+                    made["rules"] = number_of(found)
         boxes.append(made)
     return {
         "lang": lang,
