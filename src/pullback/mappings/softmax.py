@@ -86,6 +86,7 @@ _softmax = composite(
     batch=lambda batched, xs, *, axis: _softmax(xs[0], axis=axis),
     formula=r"\frac{{e^{{{x}}}}}{{\sum e^{{{x}}}}}",
     words="the softmax of {x}",
+    flops=lambda x, *, axis: 4 * x.size,  # a difference, an exponential, a sum, a quotient
     lower=unsupported("softmax: lowered through its body"),
     onnx="Softmax",
     samples=_samples,
@@ -107,6 +108,7 @@ _log_softmax = composite(
     batch=lambda batched, xs, *, axis: _log_softmax(xs[0], axis=axis),
     formula=r"{x} - \ln \sum e^{{{x}}}",
     words="the logarithm of the softmax of {x}",
+    flops=lambda x, *, axis: 4 * x.size,  # two differences, an exponential, a sum
     lower=unsupported("log_softmax: lowered through its body"),
     onnx="LogSoftmax",
     samples=_samples,
