@@ -17,6 +17,15 @@ TRIED = 6
 AGAIN = 400
 """After how many runs the other kind is measured again."""
 
+SOON = 50
+"""After how many runs several threads are tried again when they were slower for once: what took their core may be
+gone. Each time they are slower again it takes twice as long, up to `AGAIN`."""
+
+
+SETTLING = 0.004
+"""For how many seconds several threads may be slower when they are tried: threads that were just woken can be on one
+core, until the system has moved one of them."""
+
 
 class Sharing:
     """Chooses for each run, and is told how long it took."""
@@ -28,6 +37,11 @@ class Sharing:
         """How many more runs of the kind that is not chosen are to be measured."""
         self.until = 0
         """How many runs are left until the other kind is measured again."""
+        self.pause = SOON
+        self.open = True
+        """Whether what is measured now decides."""
+        self.spent = 0.0
+        """How many seconds the present trial has taken."""
 
     @property
     def patience(self) -> float:
@@ -42,7 +56,7 @@ class Sharing:
         if len(self.times[True]) < TRIED:
             return True
         if self.until <= 0 and not self.trying:
-            self.trying = TRIED
+            self.trying, self.spent, self.open = TRIED, 0.0, True
         return self.chosen != (self.trying > 0)
 
     def settled(self) -> bool:
@@ -56,15 +70,19 @@ class Sharing:
         """Note how long a run took."""
         self.times[shared].append(seconds)
         self.until -= 1
-        if self.trying and shared != self.chosen:
-            self.trying -= 1
         alone, together = self.times[False], self.times[True]
-        if len(together) == TRIED and self.until <= 0 and not self.trying:
+        if self.trying and shared != self.chosen:
+            self.spent += seconds
+            slower = shared and median(together) >= median(alone)
+            if self.trying > 1 or not slower or self.spent > SETTLING:
+                self.trying -= 1
+        if self.open and len(together) == TRIED and not self.trying:
             self._decide(median(together) < median(alone))
         elif self.chosen and shared and sum(t > 2 * median(alone) for t in together) > 1:
             self._decide(False)
 
     def _decide(self, shared: bool) -> None:
         self.chosen = shared
-        self.until = AGAIN
-        self.trying = 0
+        self.until = AGAIN if shared else self.pause
+        self.pause = SOON if shared else min(2 * self.pause, AGAIN)
+        self.trying, self.open = 0, False
