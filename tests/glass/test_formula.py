@@ -179,6 +179,13 @@ def test_no_parentheses_stand_where_none_are_needed():
     assert to_unicode(formula_of(pb.multiply, x, formula_of(CATALOGUE["sum"], y))) == "x · Σ y"
 
 
+def test_a_minus_sign_in_front_of_a_remainder_is_kept_apart():
+    x, y, z = map(as_formula, "xyz")
+    rest = formula_of(pb.remainder, x, y)
+    assert to_unicode(formula_of(pb.negative, rest)) == "−(x mod y)"
+    assert to_unicode(formula_of(pb.negative, formula_of(pb.divide, rest, z))) == "−(x mod y/z)"
+
+
 # -------------------------------------------------------------------------------------- what may be given
 
 

@@ -46,7 +46,7 @@ def operand_stands(formula: Prefix, *, bars: bool) -> bool:
     operand = formula.operand
     if formula.sign == "−" and isinstance(operand, Prefix):
         return operand.level == PREFIX
-    if formula.sign == "−" and _starts_with_remainder(operand):
+    if formula.sign == "−" and _starts_with_remainder(operand, bars):
         return False
     return level(operand, bars=bars) >= formula.strength
 
@@ -67,10 +67,14 @@ def _starts_with_minus(formula: Formula) -> bool:
     return isinstance(formula, Prefix) and formula.sign == "−"
 
 
-def _starts_with_remainder(formula: Formula) -> bool:
+def _starts_with_remainder(formula: Formula, bars: bool) -> bool:
     """Whether a minus sign in front would be taken for that of the remainder's first operand."""
-    while isinstance(formula, Binary) and formula.strength == MULTIPLYING:
-        if formula.sign == "mod":
-            return True
-        formula = formula.left
-    return False
+    while True:
+        if isinstance(formula, Binary) and formula.strength == MULTIPLYING:
+            if formula.sign == "mod":
+                return True
+            formula = formula.left
+        elif isinstance(formula, Fraction) and not bars:
+            formula = formula.numerator
+        else:
+            return False
