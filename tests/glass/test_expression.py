@@ -266,7 +266,7 @@ def test_any_text_is_an_expression_or_an_error_and_nothing_is_executed(text):
     assert time.process_time() - start < 20  # bounded, not quick: speed is what the benchmark measures
 
 
-def warm_up(done=[]):  # noqa: B006
+def warm_up(done=[]):  # noqa: B006  # remembered between calls
     """Have everything imported that is imported on first use."""
     if not done:
         done.append(functions())

@@ -278,7 +278,7 @@ def _literal(node: ast.expr) -> Any:
     """The number or truth value that is written here; None for anything else."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         value = node.operand.value
-        return -value if type(value) in (int, float) else None  # type: ignore[operator]
+        return -value if type(value) in (int, float) else None  # type: ignore[operator]  # a number
     return node.value if isinstance(node, ast.Constant) and type(node.value) in (bool, int, float) else None
 
 

@@ -160,7 +160,7 @@ class History:
         if leaf.serial in self._kept:
             return self._kept[leaf.serial]
         for node, position in self.readers.get(leaf.serial, ()):
-            x = node.inputs[position]  # type: ignore[index]  # restored when the history was made
+            x = node.inputs[position]  # type: ignore[index]  # not released  # restored when the history was made
             if x.__class__ is not Spec:
                 return x  # what the graph was recorded with, should the leaf have another value by now
         if leaf.storage is None:
@@ -194,7 +194,7 @@ class History:
 
     def _unknown_inputs(self, node: Node) -> list[int]:
         unknown = []
-        for x, link in zip(node.inputs, node.links, strict=True):  # type: ignore[arg-type]
+        for x, link in zip(node.inputs, node.links, strict=True):  # type: ignore[arg-type]  # not released
             if x.__class__ is Spec and link is not None:
                 source = owner(link)
                 if source.__class__ is Node and not self._knows_output(source):

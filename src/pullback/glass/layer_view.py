@@ -51,7 +51,7 @@ class LayerView:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON data."""
-        return plain(self)  # type: ignore[no-any-return]
+        return plain(self)
 
     def __str__(self) -> str:
         from .layers_text import render

@@ -104,7 +104,7 @@ class LocalReceipt:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON data; NaN and infinities are texts."""
-        return plain(self)  # type: ignore[no-any-return]
+        return plain(self)
 
     def text(self, lang: str | None = None) -> str:
         """Return the account as text for a terminal."""

@@ -297,7 +297,7 @@ class Receipt:
         Numbers that JSON does not know are the texts "nan", "inf" and "-inf". With `mathml`, each formula
         "name" has a neighbour "name_mathml".
         """
-        return plain(self, mathml)  # type: ignore[no-any-return]
+        return plain(self, mathml)
 
     def text(self, lang: str | None = None, *, width: int = 100, all_steps: bool = False) -> str:
         """Return the account as text for a terminal; `all_steps` unfolds what is folded."""

@@ -191,8 +191,8 @@ def _shrunk(mapping: Mapping, static: dict[str, Any], specs: Sequence[Spec]) -> 
 
     small = tuple(Spec(shrunk(spec.shape), spec.dtype, spec.weak) for spec in specs)
     try:
-        y, less = (mapping.spec(*given, **static) for given in (specs, small))  # type: ignore[misc]
-    except Exception:  # static parameters that name lengths
+        y, less = (mapping.spec(*given, **static) for given in (specs, small))  # type: ignore[misc]  # none: see below
+    except Exception:  # no spec, or static parameters that name lengths
         return None
     return small if y.__class__ is not tuple and less.shape == shrunk(y.shape) else None
 

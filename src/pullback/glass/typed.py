@@ -50,7 +50,7 @@ _call = lambda function, inputs, settings: function(*inputs, **settings)
 def extent(text: str, node: ast.AST) -> tuple[int, int]:
     """The characters of `text` that a part of its tree was read from: the first, and the one behind the last."""
     line = text.encode()
-    start, end = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
+    start, end = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]  # every expression has them
     return len(line[:start].decode()), len(line[:end].decode())
 
 

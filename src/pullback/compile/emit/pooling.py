@@ -290,7 +290,7 @@ def _sum(f: Function, walk: Walk) -> Operand:
 
 
 def _divisor(walk: Walk, divisor: float | None) -> float:
-    return float(math.prod(int(k) for k in walk.kinds)) if divisor is None else float(divisor)  # type: ignore[call-overload]
+    return float(math.prod(int(k) for k in walk.kinds)) if divisor is None else float(divisor)  # type: ignore[call-overload]  # a number
 
 
 def emit_average_pool_back(
