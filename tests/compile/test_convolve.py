@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
 
+import pullback as pb
 from pullback.compile.emit import convolve_weight, correlate
 from pullback.compile.emit.convolve import Convolution, emit_convolution, emit_convolution_input
 from pullback.compile.emit.convolve_weight import emit_convolution_weight
@@ -143,8 +144,8 @@ def test_images_in_blocks_and_weights_in_parts(emitted, which, work, seed, kind)
 @pytest.mark.parametrize("kind", TARGETS)
 @pytest.mark.parametrize("parts", [False, True])
 @pytest.mark.parametrize("stride", [1, 2, 4])
-@pytest.mark.parametrize("which", ["forward", "input"])
-def test_the_epilogue_sees_each_position_and_channel_once(emitted, kind, parts, stride, which, monkeypatch):
+@pytest.mark.parametrize(("which", "finite"), [("forward", True), ("input", True), ("input", False)])
+def test_the_epilogue_sees_each_position_and_channel_once(emitted, kind, parts, stride, which, finite, monkeypatch):
     def number(f, vector, row, column, lanes, table):
         total = f.add(vector, f.load(vector.type, f.at(table, column), lanes))
         place = f.value(FLOAT, f"uitofp i64 {row} to float")
@@ -155,12 +156,15 @@ def test_the_epilogue_sees_each_position_and_channel_once(emitted, kind, parts, 
         monkeypatch.setattr(correlate, "NEAR", 1 << 12)
     work = Convolution(2, (9, 11), 6, 20, (3, 3), (stride, stride), ((1, 1), (1, 2)), (1, 1), 2)
     arrays = operands(work, 1)
+    if not finite:
+        arrays[1][0, 2, 1, 3] = np.inf
     like, *given = places(which, *arrays)
     bias = np.random.default_rng(2).standard_normal(like.shape[-1]).astype(np.float32)
     _, run = emitted.compiled(kind, EMIT[which], work, number)
     c, a, b, table = (emitted.Guarded(values) for values in (np.zeros(like.shape), *given, bias))
     run(c, a, b, table=table)
-    wanted, _ = expected(work, which, *arrays)
+    with np.errstate(invalid="ignore"):
+        wanted, _ = expected(work, which, *arrays)
     positions = np.arange(np.prod(like.shape[:-1])).reshape(*like.shape[:-1], 1)
     np.testing.assert_allclose(c.array, wanted + bias + 100.0 * positions, rtol=1e-6, atol=2e-3)
 
@@ -182,8 +186,7 @@ def test_nan_and_infinity_reach_what_they_touch(emitted, which):
     x, w, y = operands(work, 5)
     like, first, second = places(which, x, w, y)
     first[1, 2, 3, 4], first[0, 1, 0, 3] = np.nan, np.inf
-    if which != "input":  # there the places outside y count as zeros, and 0·∞ is NaN
-        second[1, 2, 0, 1] = -np.inf
+    second[1, 2, 0, 1] = -np.inf
     _, run = emitted.compiled("avx512", EMIT[which], work)
     c = emitted.Guarded(np.zeros(like.shape))
     run(c, emitted.Guarded(first), emitted.Guarded(second))
@@ -192,6 +195,36 @@ def test_nan_and_infinity_reach_what_they_touch(emitted, which):
     # Where a weight of ∞ meets the zeros of the padding it is NaN here and in PyTorch, as 0·∞ is.
     assert (np.isfinite(c.array) == np.isfinite(wanted)).all()
     assert (np.isnan(c.array) == np.isnan(wanted)).all()
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+@pytest.mark.parametrize("which", EMIT)
+@settings(max_examples=40, deadline=None)
+@given(
+    work=st.one_of(convolutions(), convolutions(DOUBLE)),
+    seed=st.integers(0, 1000),
+    kind=st.sampled_from(TARGETS),
+    cut=st.floats(0, 1),
+)
+def test_nothing_beyond_the_edges_meets_a_weight_that_is_not_finite(emitted, which, blocks, work, seed, kind, cut):
+    rng = np.random.default_rng(seed)
+    dtype = np.float64 if work.type is DOUBLE else np.float32
+    x, w, y = operands(work, seed, dtype)
+    like, first, second = places(which, x, w, y)
+    second.flat[rng.integers(second.size, size=2)] = rng.choice([np.inf, -np.inf, np.nan], 2)
+    first.flat[rng.integers(first.size, size=rng.integers(2))] = np.nan
+    with pytest.MonkeyPatch.context() as patch:
+        if blocks:
+            patch.setattr(correlate, "NEAR", 1 << 9)
+            patch.setattr(correlate, "FAR", 1 << 7)
+        kernel, run = emitted.compiled(kind, EMIT[which], work)
+    c = emitted.Guarded(np.full(like.shape, 9.0), dtype)
+    half = round(cut * kernel.units)
+    run(c, emitted.Guarded(first, dtype), emitted.Guarded(second, dtype), 0, half)
+    run(c, emitted.Guarded(first, dtype), emitted.Guarded(second, dtype), half, kernel.units)
+    with np.errstate(invalid="ignore"):
+        wanted, _ = expected(work, which, x, w, y)
+    np.testing.assert_allclose(c.array, wanted, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("which", EMIT)
@@ -226,3 +259,17 @@ def test_what_is_no_convolution_is_refused():
         Convolution(1, (5,), 4, 6, (2,), (1,), ((0, 0),), (1,), 3)
     with pytest.raises(ValueError, match="at least one image, channel, output and position"):
         Convolution(1, (5,), 4, 6, (7,), (1,), ((0, 0),), (1,))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_through_weights_that_are_not_finite_are_those_of_eager_execution(stride):
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((2, 4, 9, 8)), rng.standard_normal((5, 4, 3, 3))
+    weight[1, 2, 0, 1], weight[3, 0, 2, 2] = np.inf, np.nan
+    gradients = pb.grad(lambda x, weight: pb.sum(pb.conv2d(pb.tanh(x), weight, padding=1, stride=stride)), (0, 1))
+    native = pb.compile(gradients)
+    got, wanted = native(x, weight), gradients(x, weight)
+    assert all(kernel.native for kernel in native.report().kernels)
+    assert np.isinf(wanted[0].numpy()).any() and np.isnan(wanted[0].numpy()).any()
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-9, atol=1e-9)

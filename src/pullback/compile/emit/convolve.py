@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from .correlate import Axis, Correlation, Correlator
 from .finish import Epilogue
 from .function import Function, Module
+from .inside import all_finite, emit_inside
 from .pack import Panel, emit_pack
 from .pieces import Run, each
 from .product import Product, ProductKernel, emit_product, kernel_parameters
-from .types import FLOAT, I64, Operand, Type
+from .types import BOOL, FLOAT, I64, Operand, Type
 
 __all__ = ["Convolution", "emit_convolution", "emit_convolution_input"]
 
@@ -52,8 +53,12 @@ class Convolution:
     @property
     def flops(self) -> int:
         """How many multiplications and additions it takes."""
-        taps = math.prod(self.kernel) * self.channels // self.groups
-        return 2 * self.images * math.prod(self.counts) * taps * self.outputs
+        return 2 * self.images * math.prod(self.counts) * self.weights
+
+    @property
+    def weights(self) -> int:
+        """How many weights there are."""
+        return math.prod(self.kernel) * self.channels // self.groups * self.outputs
 
     @property
     def positions(self) -> int:
@@ -114,7 +119,7 @@ def emit_convolution_input(
 
     With strides the places of x fall into classes, each of which meets its own taps: each is a correlation of its own
     with the weights turned over. To the epilogue a row is a place of x, counted through all images. Positions beyond
-    the edges of y count as zeros, so a weight that is not finite makes NaN along the edges of x.
+    the edges of y count as zeros, unless a weight is not finite: then they are left out.
     """
     if convolution.pointwise:
         shape = (convolution.positions, convolution.channels, convolution.outputs)
@@ -198,13 +203,29 @@ def _emit(
             weights = [f.at(f.argument("workspace"), sum(turned[:at]), type) for at in range(len(works))]
             for work, taps, place in zip(works, turns, weights, strict=True):
                 _turn_weights(f, convolution, work, taps, place)
-        with f.loop(begin, end) as unit:
-            item = f.value(I64, f"udiv i64 {unit.index}, {blocks}")
-            block = f.value(I64, f"urem i64 {unit.index}, {blocks}")
-            slab = f.at(f.argument("workspace"), slab_at, type)
-            for at, place in enumerate(weights):
-                arguments = (item, block, slab, scratch, f.argument("table"))
-                f.call(f"{name}.{at}", f.argument("c"), f.argument("a"), place, *arguments)
+
+        def go_over(names: Sequence[str]) -> None:
+            with f.loop(begin, end) as unit:
+                item = f.value(I64, f"udiv i64 {unit.index}, {blocks}")
+                block = f.value(I64, f"urem i64 {unit.index}, {blocks}")
+                slab = f.at(f.argument("workspace"), slab_at, type)
+                for part, place in zip(names, weights, strict=True):
+                    arguments = (item, block, slab, scratch, f.argument("table"))
+                    f.call(part, f.argument("c"), f.argument("a"), place, *arguments)
+
+        names = [f"{name}.{at}" for at in range(len(works))]
+        if turns and any(work.beyond for work in works):
+            finite = all_finite(f, type, f.argument("b"), convolution.weights)
+            with f.when(finite):
+                go_over(names)
+            for at, (work, part) in enumerate(zip(works, parts, strict=True)):
+                if work.beyond:
+                    names[at] += ".inside"
+                    emit_inside(module, names[at], work, part.block, epilogue)
+            with f.when(f.value(BOOL, f"xor i1 {finite}, true")):
+                go_over(names)
+        else:
+            go_over(names)
     workspace = (scratch_at + max(part.scratch_elements for part in parts)) * type.bits // 8
     needs_c = any(part.parts > 1 for part in parts)
     return ProductKernel(name, convolution.images * blocks, workspace, convolution.flops, needs_c)

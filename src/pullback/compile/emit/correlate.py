@@ -72,6 +72,12 @@ class Correlation:
         return self.columns if self.lanewise else self.groups * self.depth
 
     @property
+    def beyond(self) -> bool:
+        """Whether taps of some position lie beyond the edges of the image."""
+        met = min(axis.taps for axis in self.axes) > 0
+        return met and any(axis.first < 0 or axis.first + axis.span(axis.count) > axis.size for axis in self.axes)
+
+    @property
     def blocks(self) -> tuple[int, int]:
         """How many blocks the positions of the first axis fall into, and how many each but the last has."""
         first = self.axes[0]
