@@ -113,6 +113,53 @@ def test_targets_longer_than_their_inputs():
     np.testing.assert_allclose(losses, want.numpy(), rtol=1e-13)
 
 
+def by_recurrence(log_p, target):
+    """Equation 6 of the paper in logarithms, for one target and scores (times, classes)."""
+    places = [0, *(c for label in target for c in (label, 0))]
+    before = [log_p[0, c] if s < 2 else -np.inf for s, c in enumerate(places)]
+    for row in log_p[1:]:
+        now = []
+        for s, c in enumerate(places):
+            ways = [before[s - by] for by in range(3) if by <= s]
+            if len(ways) == 3 and (c == 0 or c == places[s - 2]):
+                ways.pop()
+            now.append(np.logaddexp.reduce(ways) + row[c])
+        before = now
+    return -np.logaddexp.reduce(before[-2:])
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_that_are_not_finite(dtype, native):
+    """A path of infinite weight makes the sum infinite; where a score of −∞ forbids it at the same time, it is NaN."""
+    if native:
+        pytest.importorskip("llvmlite", reason="llvmlite, which compiled code is made with, is not installed")
+    loss = lambda x, *others: F.ctc_loss(x, *others, reduction="none")
+    both = pb.value_and_grad(lambda x, *others: pb.sum(loss(x, *others)))
+    if native:
+        loss, both = pb.compile(loss), pb.compile(both)
+    kinds = set()
+    for seed in range(20):
+        logits, targets, input_lengths, target_lengths = draw(seed, steps=4, count=3, classes=3, longest=2)
+        log_p, rng = log_softmax(logits).astype(dtype), np.random.default_rng(seed)
+        for _ in range(3):
+            log_p.flat[rng.integers(log_p.size)] = rng.choice([np.inf, np.inf, -np.inf, np.nan])
+        losses = np.asarray(loss(log_p, targets, input_lengths, target_lengths))
+        for n, have in enumerate(losses):
+            target, scores = targets[n, : target_lengths[n]].tolist(), log_p[: input_lengths[n], n].astype(float)
+            with np.errstate(invalid="ignore"):
+                np.testing.assert_allclose(have, by_recurrence(scores, target), rtol=2e-6)
+            kinds.add("NaN" if np.isnan(have) else str(have) if np.isinf(have) else "finite")
+        if native:
+            _, gradient = both(log_p, targets, input_lengths, target_lengths)
+            with np.errstate(invalid="ignore"):
+                wanted = pb.grad(lambda x, *others: pb.sum(F.ctc_loss(x, *others, reduction="none")))(
+                    log_p, targets, input_lengths, target_lengths
+                )
+            np.testing.assert_allclose(np.asarray(gradient), np.asarray(wanted), rtol=1e-5, atol=1e-6)
+    assert {"NaN", "-inf", "finite"} <= kinds
+
+
 def test_a_class_of_probability_0():
     x = np.log(np.array([[[0.5, 0.5, 0.0]], [[1.0, 0.0, 0.0]]]))
     arguments = np.array([[1]]), [2], [1]

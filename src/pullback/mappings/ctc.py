@@ -239,9 +239,9 @@ class _Paths:
 
 
 def _added(ways: Any) -> Any:
-    """log Σ exp over axis 0, of −inf alone −inf."""
+    """log Σ exp over axis 0, of −inf alone −inf; as `logsumexp` does it."""
     largest = ways.max(axis=0)
-    largest[np.isneginf(largest)] = 0
+    largest[~np.isfinite(largest)] = 0
     with np.errstate(divide="ignore"):
         return np.log(np.exp(ways - largest).sum(axis=0)) + largest
 
