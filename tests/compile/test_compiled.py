@@ -289,7 +289,7 @@ def test_plans_go_when_their_function_goes():
     gc.collect()
 
 
-@pytest.mark.parametrize("first", ["import pullback.compile.plan", "import pullback.train", "pass"])
+@pytest.mark.parametrize("first", ["import pullback.compile.planning", "import pullback.train", "pass"])
 def test_compile_can_be_called_whatever_was_imported_first(first):
     program = f"{first}\nimport pullback as pb\nprint(pb.compile(lambda x: x * 2)(pb.tensor([1.0, 2.0])).tolist())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

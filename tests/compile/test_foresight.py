@@ -9,7 +9,7 @@ import pullback as pb
 from pullback.compile.emit.product import Product, emit_product
 from pullback.compile.emit.types import FLOAT
 from pullback.compile.lowering import lowered
-from pullback.compile.plan import made
+from pullback.compile.planning import made
 
 WIDTH = 150
 

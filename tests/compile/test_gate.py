@@ -474,11 +474,11 @@ def test_the_report_comes_after_the_arguments_are_gone():
 
 
 def test_verify_compares_every_call(monkeypatch):
-    from pullback.compile import compiled
+    from pullback.compile import verifying
 
     calls = []
-    compared = compiled.compared
-    monkeypatch.setattr(compiled, "compared", lambda *args: calls.append(1) or compared(*args))
+    compared = verifying.compared
+    monkeypatch.setattr(verifying, "compared", lambda *args: calls.append(1) or compared(*args))
     step = pb.compile(training()[1], verify=True)
     steady(step, *batches(1)[0], times=9)
     assert len(calls) == 9

@@ -6,7 +6,7 @@ import pytest
 import pullback as pb
 from pullback import nn
 from pullback.compile.lowering import lowered
-from pullback.compile.plan import made
+from pullback.compile.planning import made
 
 rng = np.random.default_rng(0)
 

@@ -23,7 +23,7 @@ def target(request, monkeypatch):
     found = machine.narrowed(request.param)
     if found.vector_bits > machine.host().vector_bits:
         pytest.skip(f"this machine has no {request.param}")
-    monkeypatch.setattr("pullback.compile.plan.host", lambda: found)
+    monkeypatch.setattr("pullback.compile.planning.host", lambda: found)
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import pullback as pb
 from pullback import optim
-from pullback.compile import plan as plans
+from pullback.compile import planning as plans
 from pullback.compile.emit.machine import compile_text, narrowed
 from pullback.compile.lowering import lowered
 

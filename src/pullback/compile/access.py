@@ -11,7 +11,10 @@ import numpy as np
 
 from ..core.spec import Shape
 
-__all__ = ["Access", "Array", "Immediate", "Iota", "Operand", "natural_strides", "viewed"]
+__all__ = ["LINE", "Access", "Array", "Immediate", "Iota", "Operand", "natural_strides", "viewed"]
+
+LINE = 64
+"""Every array starts at a line of the cache."""
 
 
 @dataclass(eq=False)

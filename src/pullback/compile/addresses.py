@@ -1,4 +1,4 @@
-"""Memory by its address: blocks for a plan, and views of what something else keeps alive."""
+"""Memory by its address: views of what something else keeps alive."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .memory import LINE
-
-__all__ = ["block", "view_at"]
-
-
-def block(size: int) -> Any:
-    """Return so many bytes of zeros, at the start of a line of the cache."""
-    memory = np.zeros(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size]
+__all__ = ["view_at"]
 
 
 def view_at(address: int, shape: tuple[int, ...], dtype: np.dtype[Any], strides: list[int]) -> Any:

@@ -6,7 +6,7 @@ import functools
 import warnings
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from ..transforms.reverse import TAPE, Tape, keep_values
 from ..transforms.trace import Call, Traced
 from .entrance import MISSED, STEADY, Entrance, entrance
 from .form import is_plain
-from .lowering import lowered
-from .plan import made
-from .report import Report, reported
 from .runner import Runner, Stopped
-from .sameness import same
-from .verifying import compared, unchanged
+
+if TYPE_CHECKING:
+    from .report import Report
 
 __all__ = ["LARGEST", "Compiled", "compile"]
 
@@ -77,6 +75,8 @@ class Compiled(Traced):
     def doubts(self, graph: Graph, again: Callable[[], Graph]) -> bool:
         if id(graph) not in self._doubted:
             return False
+        from .sameness import same
+
         self._doubted.discard(id(graph))
         changed = not same(graph, again())
         if changed:
@@ -96,6 +96,8 @@ class Compiled(Traced):
                 f"  right:  step = pb.compile(f); step(x); print(step.report())\n"
                 f"A call whose result can be differentiated further does not run natively: see the warning it gives."
             )
+        from .report import reported
+
         return reported(self.last, self.seconds[id(self.last)])
 
     def explain(self, *args: Any, wrt: Any, **settings: Any) -> Any:
@@ -112,6 +114,7 @@ class Compiled(Traced):
         7.0
         """
         from ..glass.explain import explain
+        from .verifying import unchanged
 
         with keep_values():
             with unchanged(self.graph(*args)):
@@ -127,6 +130,9 @@ class Compiled(Traced):
             return graph.run(dynamic)
         if runner is None:
             start = perf_counter()
+            from .lowering import lowered
+            from .planning import made
+
             plan = made(lowered(graph))
             plan.load()
             runner = self._made[id(graph)] = Runner(graph, plan)
@@ -179,6 +185,8 @@ class Compiled(Traced):
     def _native(self, runner: Runner, arrays: Any, arguments: Any, ready: bool, call: Call | None) -> Any:
         try:
             if self.verify:
+                from .verifying import compared
+
                 return compared(self.function.__name__, runner.graph, arguments, lambda: runner.run(arrays))
             result = runner.run(arrays, ready)
         except Stopped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from ..threads import cores
 from ..transforms.reverse import Tape
 from ..transforms.trace import Call
 from .form import form_of, is_plain
-from .gate import Argument, Guard, gate, supported
 from .runner import Runner, Stopped
+
+if TYPE_CHECKING:
+    from .gate import Argument, Guard
 
 __all__ = ["MISSED", "STEADY", "Entrance", "entrance"]
 
@@ -38,6 +40,8 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
     Without `call` they were all arrays, one after the other. None if there is no short way; else it is good for as
     long as `runner.gate` is the one that it was made with.
     """
+    from .gate import gate, supported
+
     plan = runner.plan
     if not supported() or runner.swapped or not runner.ready():
         return None
@@ -47,7 +51,7 @@ def entrance(runner: Runner, given: Sequence[Any], call: Call | None) -> Entranc
         # That the reference still leads to it says that it is the array itself, and no later one in its place.
         guards += [(cell, "value", cell.value, False), (known, "object", cell.value, False)]
     guards += [(cell, "value", array, True) for cell, array, _ in (*runner.in_place, *runner.written)]
-    arguments: list[Argument] = [(a.dtype, plan.slots[a], a.shape) for a in plan.program.inputs]
+    arguments: list[Argument] = [(a.dtype, plan.slots[a], a.shape) for a in plan.inputs]
     outputs = [(place, slot) for place, _, slot in runner.fresh]
     rest = (runner.table, runner.status, arguments, guards, outputs)
     look = gate(0, *rest)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.cell import Cell
-from .access import Array, natural_strides
-from .memory import LINE
+from .access import LINE, Array, natural_strides
+from .pages import Room
 
 __all__ = ["HELD_BY_CELL", "HELD_BY_PLAN", "aligned_empty", "fits", "fitting", "maker", "owned"]
 
@@ -22,12 +22,18 @@ SMALL = 4096
 """Bytes up to which an array may begin anywhere."""
 
 
-def aligned_empty(array: Array) -> Any:
-    """Return new memory for an array, at the start of a line of the cache, in the array's own order."""
+def aligned_empty(array: Array, room: Room | None = None) -> Any:
+    """Return new memory for an array, at the start of a line of the cache, in the array's own order.
+
+    It is taken from `room`, if there is any for it.
+    """
     itemsize = array.dtype.itemsize
-    block = np.empty(array.nbytes + LINE, np.uint8)
-    start = -block.ctypes.data % LINE
-    flat = block[start : start + array.nbytes].view(array.dtype)
+    memory = room.bytes(array.nbytes) if room is not None else None
+    if memory is None:
+        memory = np.empty(array.nbytes + LINE, np.uint8)
+        start = -memory.ctypes.data % LINE
+        memory = memory[start : start + array.nbytes]
+    flat = memory.view(array.dtype)
     # as_strided puts an object of its own between: views that others take then count as references to this array.
     return np.lib.stride_tricks.as_strided(flat, array.shape, [s * itemsize for s in array.strides])
 
@@ -59,11 +65,15 @@ def fitting(value: Any, array: Array) -> Any:
     return copy
 
 
-def owned(value: Any, array: Array) -> Any:
-    """Return `value` in memory that may be written over: itself, if nobody can see it from elsewhere, or a copy."""
-    if fits(value, array) and value.flags.writeable and not isinstance(value.base, np.ndarray):
+def owned(value: Any, array: Array, room: Room) -> Any:
+    """Return `value` in memory that may be written over: itself, if nobody can see it from elsewhere, or a copy.
+
+    A copy is also made to put it where the processor finds it sooner.
+    """
+    alone = fits(value, array) and value.flags.writeable and not isinstance(value.base, np.ndarray)
+    if alone and not room.improves(value):
         return value
-    copy = aligned_empty(array)
+    copy = aligned_empty(array, room)
     copy[...] = value
     return copy
 

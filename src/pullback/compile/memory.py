@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .access import Access, Array
+from .access import LINE, Access, Array
 from .group import Group
 from .overwriting import overwrites
 
 __all__ = ["LINE", "lifetimes", "needed", "planned"]
-
-LINE = 64
-"""Every array starts at a line of the cache."""
 
 SMALL = 256
 """Arrays up to so many bytes have a place of their own."""

@@ -13,10 +13,12 @@ import numpy as np
 
 from ..core.errors import TraceError
 from .access import Array
-from .addresses import block
 from .holders import aligned_empty
 from .kernels import Kernel
-from .plan import Plan, apart
+from .lowering import lowered
+from .pages import block
+from .plan import Plan
+from .planning import apart
 from .runner import Runner, Stopped
 
 __all__ = ["KernelReport", "Report", "reported"]
@@ -145,7 +147,8 @@ def _path(scope: tuple[Any, ...]) -> str:
 
 def _measured(runner: Runner) -> list[tuple[Kernel, float]]:
     """Return the kernels, those of a loop one by one, and how long each takes by itself, in seconds."""
-    alone = apart(runner.plan)
+    # What the plan was made of is not kept; it is made of the graph again, with the same entries in the table.
+    alone, kernels = apart(lowered(runner.graph), runner.plan.target)
     alone.load()
     copies = _Copies(runner, alone)
     steps = copies.every_kernel()
@@ -160,7 +163,7 @@ def _measured(runner: Runner) -> list[tuple[Kernel, float]]:
         start = perf_counter()
         nothing()
         idle.append(perf_counter() - start)
-    return [(k, max(0.0, median(t) - median(idle))) for k, t in zip(alone.kernels, times, strict=True)]
+    return [(k, max(0.0, median(t) - median(idle))) for k, t in zip(kernels, times, strict=True)]
 
 
 class _Copies(Runner):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from math import inf
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -20,13 +20,15 @@ from ..threads import cores
 from ..transforms.graph import Graph, is_array, signature
 from ..transforms.reverse import TAPE
 from .access import Access, Array
-from .addresses import block, view_at
+from .addresses import view_at
 from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, maker, owned
-from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan, Segment
-from .program import Call
+from .pages import Room, block
+from .plan import ARENA, POOL, STATUS, WORKSPACE, Holding, Plan, Segment
 from .sharing import Sharing
-from .state import Holding
-from .workers import Workers, workers
+
+if TYPE_CHECKING:
+    from .program import Call
+    from .workers import Workers
 
 __all__ = ["Runner", "Stopped"]
 
@@ -58,8 +60,8 @@ class Runner:
         self.workspace = block(plan.workspace)
         self.status = np.zeros(1, np.int64)
         self.prepare_table()
-        self.inputs = [plan.slots[a] for a in plan.program.inputs]
-        self.fixed = [self._set(plan.slots[a], a.data) for a in plan.program.constants]
+        self.inputs = [plan.slots[a] for a in plan.inputs]
+        self.fixed = [self._set(plan.slots[a], a.data) for a in plan.fixed]
         self.guards: list[tuple[Cell, Any, Any]] = []
         self.read_only: list[tuple[Cell, Any, Any]] = []
         """What is only read is known by a weak reference: another plan may be the one that writes it in place."""
@@ -67,9 +69,10 @@ class Runner:
         self.written: list[tuple[Cell, Any, Any]] = []
         self.swapped: list[tuple[Cell, Any, Any]] = []
         self.holdings = plan.holdings
+        self.room = Room([h.written.nbytes for h in plan.holdings if h.in_place and h.written is not None])
         self.fresh: list[tuple[Cell, Callable[[], Any], int]] = []
         """Cells that hold the results' new arrays, what makes one, and its entry in the table."""
-        self.outputs = [self._output(x) for x in plan.program.outputs]
+        self.outputs = [self._output(x) for x in plan.outputs]
         self.steps = self._steps()
         self.seconds = inf
         """How long the quickest run on one thread took."""
@@ -111,14 +114,14 @@ class Runner:
             if holding.read is not None:
                 slot = slots[holding.read]
                 changing = holding.written is not None and holding.in_place
-                array = (owned if changing else fitting)(cell.value, holding.read)
+                array = owned(cell.value, holding.read, self.room) if changing else fitting(cell.value, holding.read)
                 cell.value = self._set(slot, array)
                 if changing:
                     self.in_place.append((cell, array, holding))
                 else:
                     self.read_only.append((cell, ref(array), holding))
             if holding.written is not None and not (holding.read is not None and holding.in_place):
-                fresh = self._set(slots[holding.written], aligned_empty(holding.written))
+                fresh = self._set(slots[holding.written], aligned_empty(holding.written, self.room))
                 (self.written if holding.in_place else self.swapped).append((cell, fresh, holding))
         for cell, before in self.graph.guards:
             self.guards.append((cell, cell.value if cell not in bound else None, before))
@@ -175,7 +178,7 @@ class Runner:
                 self.read_only[at] = (cell, ref(array), holding)
         for at, (cell, array, holding) in enumerate(self.in_place):
             if cell.value is not array:
-                self._renew(at, cell, holding, owned(cell.value, holding.read))
+                self._renew(at, cell, holding, owned(cell.value, holding.read, self.room))
             elif count(array) != HELD_BY_CELL:
                 copy = aligned_empty(holding.read)
                 copy[...] = array
@@ -281,6 +284,8 @@ class Runner:
     def _shared_steps(self) -> list[Callable[[], Any]]:
         """Return what runs the segments on all threads, which start when it is first wanted."""
         if not self.shared_steps:
+            from .workers import workers
+
             pool = workers(self.threads)
             self.table[POOL] = pool.block
             self.shared_steps = [
@@ -293,7 +298,7 @@ class Runner:
         """Return what runs a segment on all threads, or alone where one of them sleeps."""
         assert self.plan.code is not None
         run, callee, table = pool.run, self.plan.code.address(segment.name + ".shared"), self.table.ctypes.data
-        checks, status = any(k.checks for k in segment.kernels), self.status
+        checks, status = segment.checks, self.status
 
         def together() -> bool:
             if not run(callee, table, self.sharing.patience):
@@ -307,7 +312,7 @@ class Runner:
         return together
 
     def _take(self, at: int, x: Any) -> None:
-        array = self.plan.program.inputs[at]
+        array = self.plan.inputs[at]
         plain = False
         if x.__class__ is np.ndarray:  # the usual case at once; shape and dtype are those of the signature
             flags = x.flags
@@ -340,12 +345,10 @@ class Runner:
             if segment.name:
                 assert self.plan.code is not None
                 function = self.plan.code.function(segment.name, ctypes.c_void_p)
-                checks = any(k.checks for k in segment.kernels)
-                steps.append(self._native(function, address, checks))
+                steps.append(self._native(function, address, segment.checks))
             else:
-                call = segment.kernels[0].call
-                assert call is not None
-                steps.append(self._evaluation(call))
+                assert segment.call is not None
+                steps.append(self._evaluation(segment.call))
         return steps
 
     def _native(self, function: Callable[..., Any], address: int, checks: bool) -> Callable[[], Any]:

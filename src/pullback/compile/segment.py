@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 from .access import Array
 from .emit.function import Function, Module
@@ -13,16 +12,10 @@ from .emit.sync import emit_barrier
 from .emit.types import I8, I64, PTR, Operand, constant
 from .hazards import Hazards
 from .kernels import Kernel, Steps
+from .plan import ARENA, POOL, STATUS, WORKSPACE, Plan
 from .program import Follow, Loop
 
-if TYPE_CHECKING:
-    from .plan import Plan, Segment
-
-__all__ = ["ARENA", "FIRST", "MODE", "POINTERS", "POOL", "STATUS", "WORKSPACE", "SegmentWriter"]
-
-ARENA, STATUS, WORKSPACE, POOL, FIRST = 0, 1, 2, 3, 4
-"""Entries of the table of addresses: the arena, the status, the threads' workspaces, what the threads share, and
-then one an array."""
+__all__ = ["MODE", "POINTERS", "SegmentWriter"]
 
 POINTERS = 64
 """How many addresses the operands behind a product can have; they stand at the start of the workspace."""
@@ -34,11 +27,11 @@ MODE = 64
 class SegmentWriter:
     """Writes the function of a segment: `name(ptr table)`, or, for several threads, `name(table, thread, threads)`."""
 
-    def __init__(self, module: Module, plan: Plan, segment: Segment, shared: bool) -> None:
+    def __init__(self, module: Module, plan: Plan, name: str, kernels: Sequence[Kernel], shared: bool) -> None:
         parameters = [(PTR, "table"), (I64, "thread"), (I64, "threads")] if shared else [(PTR, "table")]
-        self.f = Function(module, segment.name + (".shared" if shared else ""), parameters, internal=False)
+        self.f = Function(module, name + (".shared" if shared else ""), parameters, internal=False)
         self.plan = plan
-        self.segment = segment
+        self.kernels = kernels
         self.shared = shared
         self.bases: dict[int, Operand] = {}
         self.barriers = 0
@@ -55,7 +48,7 @@ class SegmentWriter:
     def write(self) -> None:
         """Write the whole function."""
         f = self.f
-        used = {p.array for k in self.segment.kernels for p in (*k.places, *k.extra)}
+        used = {p.array for k in self.kernels for p in (*k.places, *k.extra)}
         entries = {ARENA, STATUS, WORKSPACE} | {self.plan.slots[a] for a in used if a in self.plan.slots}
         if self.shared:
             entries.add(POOL)
@@ -66,7 +59,7 @@ class SegmentWriter:
             self.bases[WORKSPACE] = f.value(PTR, f"getelementptr inbounds i8, ptr {self.bases[WORKSPACE]}, i64 {own}")
         end = f"getelementptr inbounds i8, ptr {self.bases[WORKSPACE]}, i64 {self.plan.workspace - MODE}"
         with flushing(f, f.value(PTR, end)) if self.plan.writes_state else nullcontext():
-            self._calls(list(self.segment.kernels))
+            self._calls(list(self.kernels))
 
     def _calls(self, kernels: Sequence[Kernel]) -> None:
         f = self.f

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.cell import Cell
 from .access import Access, Array
 from .group import Group
 from .overwriting import overwrites
+from .plan import Holding
 from .program import Program
 
-__all__ = ["Holding", "holdings"]
-
-
-@dataclass(frozen=True)
-class Holding:
-    """What a plan does with one cell.
-
-    `read` is the array that it reads, if it reads any, `written` the one that it writes. `in_place` says that the
-    new value may be written over the old one: it is not read any more by then, and nothing can fail afterwards.
-    """
-
-    cell: Cell
-    read: Array | None
-    written: Array | None
-    in_place: bool
+__all__ = ["holdings"]
 
 
 def holdings(program: Program, groups: Sequence[Group]) -> tuple[list[Holding], list[tuple[Cell, Any]]]:
