@@ -6,6 +6,7 @@ import numpy as np
 
 from ..nest import Nest
 from .function import Module
+from .tile import registers as registers_of
 from .types import Type
 
 __all__ = ["Cut", "units_of"]
@@ -15,6 +16,9 @@ ABREAST = 4
 
 IN_REGISTERS = 4
 """Up to how many registers a folded axis stays in registers through all passes."""
+
+HEAVY = 12
+"""A program of more steps wants registers for what it has at hand, so that fewer are left side by side."""
 
 SHORT = 32
 """Rows of up to so many registers are done two at a time: while one waits for its sums, the other is busy."""
@@ -37,12 +41,12 @@ class Cut:
         self.lanes = _lanes(module, nest)
         self.length = nest.lengths[nest.across] if nest.lengths else 1
         registers = -(-self.length // self.lanes)
-        heavy = sum(1 for s in nest.steps) > 12
+        heavy = len(nest.steps) > HEAVY
         most = IN_REGISTERS if nest.horizontal or not heavy else 2
         if nest.horizontal and heavy and registers > IN_REGISTERS:
             most = 2
         if not nest.horizontal and nest.rows < len(nest.lengths) and registers >= 4:
-            most = 2  # so that there is something to share among threads
+            most = _of_sums(module, nest, registers)
         self.side_by_side = min(registers, most)
         self.chunk = self.lanes * self.side_by_side
         self.outer = nest.rows > (0 if nest.horizontal else 1)
@@ -63,6 +67,19 @@ class Cut:
     def vectors(self, length: int) -> list[tuple[int, int]]:
         """Return the offset and the number of lanes of each register over `length` elements."""
         return [(i, min(self.lanes, length - i)) for i in range(0, length, self.lanes)]
+
+
+def _of_sums(module: Module, nest: Nest, registers: int) -> int:
+    """Return how many registers of columns are added up side by side, so that each row is read in long pieces.
+
+    Their sums take half of the target's registers. There are four pieces at least, so that there is something to
+    share among threads.
+    """
+    sums = max(1, sum(1 for s in nest.steps if s.fold))
+    heavy = sum(1 for s in nest.steps if not s.by_row) > HEAVY
+    free = IN_REGISTERS if heavy else registers_of(module) // 2
+    most = max(2, min(free // sums, registers // 4))
+    return -(-registers // -(-registers // most))  # pieces of like width
 
 
 def _abreast(rows: int, registers: int) -> int:
