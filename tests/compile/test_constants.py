@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pullback as pb
+from pullback import nn, optim
 from pullback.core import replaced
 
 MANNERS = pytest.mark.parametrize("manner", [pb.compile, pb.trace, lambda f: f], ids=["compile", "trace", "eager"])
@@ -117,3 +118,91 @@ def test_recordings_that_are_gone_are_forgotten():
         pb.trace(lambda x: x + 1)(ones)
     gc.collect()
     assert len(replaced._living) == before
+
+
+@MANNERS
+@pytest.mark.parametrize("recording", [True, False])
+def test_a_tensor_from_outside_is_handed_back_itself(manner, recording, recwarn):
+    w = nn.Parameter(pb.tensor([1.0, 2.0]))
+    frozen, buffer, plain = nn.Parameter(pb.tensor([3.0])).requires_grad_(False), nn.Buffer(pb.zeros(2)), pb.ones(2)
+    behind = w * 3  # with a graph behind it that is walked later
+
+    def step(x):
+        with pb.no_grad():
+            buffer.assign_(buffer + x)
+        return {"w": w, "others": (frozen, buffer, plain), "behind": behind}, pb.sum(w.detach() * x)
+
+    step = manner(step)
+    for i in range(CALLS):
+        with pb.enable_grad() if recording else pb.no_grad():
+            kept, total = step(ones)
+        assert kept["w"] is w and kept["behind"] is behind
+        assert all(a is b for a, b in zip(kept["others"], (frozen, buffer, plain), strict=True))
+        assert buffer.tolist() == [1.0 + i, 1.0 + i] and total.tolist() == 3.0
+    assert not recwarn, "it runs natively"
+    pb.sum(kept["w"] * 2 + kept["behind"]).backward()
+    assert w.grad.tolist() == [5.0, 5.0]
+    if manner is pb.compile:
+        assert len(step.report().kernels) == 1, "nothing is copied"
+
+
+@MANNERS
+def test_a_step_may_hand_back_what_it_has_updated(manner, recwarn):
+    w = nn.Parameter(pb.tensor([1.0, 2.0]))
+    optimizer = optim.SGD([w], lr=0.25)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = pb.sum(w * w * x)
+        loss.backward()
+        optimizer.step()
+        return w, loss.detach()
+
+    step = manner(step)
+    for i in range(CALLS):
+        same, loss = step(ones)
+        assert same is w and w.tolist() == [0.5 ** (i + 1), 2 * 0.5 ** (i + 1)]
+        assert loss.tolist() == 5 * 0.25**i
+    assert not recwarn
+
+
+@MANNERS
+def test_nothing_but_a_parameter(manner, recwarn):
+    w = nn.Parameter(pb.tensor([1.0, 2.0]))
+    f = manner(lambda x: w)
+    assert all(f(ones) is w for _ in range(CALLS)) and not recwarn
+
+
+@MANNERS
+def test_a_result_that_depends_on_a_parameter_as_well_can_be_differentiated(manner):
+    w = nn.Parameter(pb.tensor([1.0, 2.0]))
+    f = manner(lambda x: (w, pb.sum(w * x)))
+    with pytest.warns(UserWarning, match="eagerly") if manner is pb.compile else memoryview(b""):
+        same, total = f(3 * ones)
+    assert same is w
+    total.backward()
+    assert w.grad.tolist() == [3.0, 3.0]
+
+
+@MANNERS
+@pytest.mark.parametrize("make", [lambda: pb.tensor([1.0, 2.0]), lambda: pb.zeros(2) + 1, lambda: np.float32(3)])
+def test_a_tensor_made_inside_is_another_one_each_time(manner, make):
+    f = manner(lambda x: (make(), pb.sum(x)))
+    wanted = make().tolist()
+    found = [f(ones)[0] for _ in range(CALLS)]
+    assert len({id(y) for y in found}) == CALLS
+    assert all(y.tolist() == wanted for y in found)
+    if isinstance(found[0], pb.Tensor):
+        found[1].assign_(found[1] * 0)
+    assert f(ones)[0].tolist() == wanted and found[2].tolist() == wanted
+
+
+def test_what_is_handed_back_is_known_when_the_function_is_recorded_again(monkeypatch):
+    w = nn.Parameter(pb.tensor([1.0, 2.0]))
+    f = pb.compile(lambda x: (w, pb.sum(w.detach() * x)))
+    f(ones)
+    plan = f.last
+    w.data = [5.0, 6.0]
+    f.record_again()
+    assert f(ones)[1].tolist() == 11.0
+    assert f.last is plan

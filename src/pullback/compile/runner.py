@@ -18,7 +18,7 @@ from ..core.cell import Cell
 from ..core.value import Face, Value
 from ..threads import cores
 from ..transforms.graph import Graph, is_array, signature
-from ..transforms.reverse import TAPE
+from ..transforms.reverse import TAPE, present
 from .access import Access, Array
 from .addresses import view_at
 from .holders import HELD_BY_CELL, HELD_BY_PLAN, aligned_empty, fits, fitting, maker, owned
@@ -403,7 +403,7 @@ class Runner:
     def _output(self, x: Any) -> Callable[[], Any]:
         """Return what gives one result of the function: a fresh array each time, a number for a single one."""
         if not isinstance(x, Access):
-            return lambda: x
+            return lambda: present(x)
         array, slot = x.array, self.plan.slots[x.array]
         if not array.shape:
             number = self._set(slot, aligned_empty(array))

@@ -97,7 +97,8 @@ class Graph:
     """A recorded function: inputs, equations in order, outputs; and the cells it reads and writes.
 
     `guards` are the values of static cells (None, flags, …) and the specs of array cells under which the
-    recording is valid. `carries_gradient` says that a result can be differentiated further: then a run
+    recording is valid. Among the outputs are symbols, constants, and tensors from outside, which are handed back
+    themselves. `carries_gradient` says that a result can be differentiated further: then a run
     inside recording code takes part in the graph; a step that ends in its own `backward()` does not. `taken` are
     the arrays that were taken as constants.
     """

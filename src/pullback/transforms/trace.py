@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -229,6 +230,13 @@ class Traced:
         with interpreting(top), storing(level):
             results, out_structure = tree.flatten(self.function(*args, **kwargs))
             outputs = [_to_symbol(level, y) for y in results]  # here a cell among them says what the step left in it
+        walkable = [_can_be_walked(y) for y in results]
+        alone = [_without_recording(y) for y in results]
+        del results
+        for at, known in enumerate(alone):
+            tensor = known and known()
+            if tensor is not None:  # somebody outside holds it: the function hands it back itself
+                outputs[at], walkable[at] = tensor, False
         if _global_draws() != drawn:
             raise TraceError(
                 f"trace: {self.function.__name__!r} draws random numbers from Python or NumPy; a replay would use the "
@@ -236,7 +244,12 @@ class Traced:
                 f"  wrong:  noise = np.random.normal(size=x.shape)\n"
                 f"  right:  noise = pb.random.normal(x.shape), whose stream is state that a replay goes on with"
             )
-        return finish(level, symbols, outputs, out_structure, any(map(_can_be_walked, results)))
+        return finish(level, symbols, outputs, out_structure, any(walkable))
+
+
+def _without_recording(y: Any) -> ref[Value] | None:
+    """Return a weak reference to a result that is a tensor with numbers of its own, and no value being recorded."""
+    return ref(y) if isinstance(y, Value) and y._owner is TAPE and not isinstance(y._payload, Value) else None
 
 
 def _can_be_walked(y: Any) -> bool:
