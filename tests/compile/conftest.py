@@ -11,6 +11,22 @@ pytest.importorskip("llvmlite")
 from pullback.compile.emit.function import Module
 from pullback.compile.emit.machine import compile_text, host, load, narrowed
 
+
+@pytest.fixture(autouse=True)
+def _made_anew(request, monkeypatch):
+    """Make every plan anew, so that a test sees what it changes about how plans are made: none comes from the disk."""
+    if "stored_plans" not in request.fixturenames:
+        monkeypatch.setattr("pullback.compile.stored.digest", lambda graph, target: None)
+
+
+@pytest.fixture
+def stored_plans(tmp_path, monkeypatch):
+    """A folder of this test's own for plans and code, which are kept in it and found again."""
+    place = tmp_path / "kept"
+    monkeypatch.setenv("PULLBACK_CACHE", str(place))
+    return place
+
+
 GUARD = 37  # elements before and after each array that nothing may touch; odd, so that nothing is aligned
 
 

@@ -81,13 +81,13 @@ def test_an_empty_setting_turns_it_off(tmp_path, monkeypatch):
 
 def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
     folder.mkdir()
-    for age, name in enumerate(["new", "middle", "old"]):
-        file = folder / f"{name}.o"
+    for age, name in enumerate(["new.o", "middle.plan", "old.o", "older.plan", "oldest.txt"]):
+        file = folder / name
         file.write_bytes(bytes(1000))
         os.utime(file, (1e9 - age * 1e5, 1e9 - age * 1e5))
     monkeypatch.setattr(cache, "LARGEST", 2500)
     cache._trim(folder)
-    assert sorted(f.name for f in folder.iterdir()) == ["middle.o", "new.o"]
+    assert sorted(f.name for f in folder.iterdir()) == ["middle.plan", "new.o", "oldest.txt"]
 
 
 def test_many_at_once_do_not_disturb_each_other(folder):

@@ -21,6 +21,7 @@ from ..transforms.trace import Call, Traced
 from .entrance import MISSED, STEADY, Entrance, entrance
 from .form import is_plain
 from .runner import Runner, Stopped
+from .stored import plan_for
 
 if TYPE_CHECKING:
     from .report import Report
@@ -130,12 +131,7 @@ class Compiled(Traced):
             return graph.run(dynamic)
         if runner is None:
             start = perf_counter()
-            from .lowering import lowered
-            from .planning import made
-
-            plan = made(lowered(graph))
-            plan.load()
-            runner = self._made[id(graph)] = Runner(graph, plan)
+            runner = self._made[id(graph)] = Runner(graph, plan_for(graph))
             self.seconds[id(runner)] = perf_counter() - start
         key = _quick(dynamic) if is_plain(call) else None
         if key is not None and runner not in self.runners.setdefault(key[0], []):
@@ -233,9 +229,9 @@ def compile(function: Callable[..., Any] | None = None, *, max_traces: int = 64,
 
     What is computed equals eager execution up to rounding (sums may be made in another order); it does not depend
     on the number of threads. In a function that changes state, denormal numbers count as zero. A mapping without a
-    kernel runs as it is inside the plan; `report()` of the compiled function says which do. Compiled code is kept on
-    disk, in `$PULLBACK_CACHE` or the user's folder for such files. `verify=True` runs every call eagerly as well
-    and raises VerifyError where the two differ.
+    kernel runs as it is inside the plan; `report()` of the compiled function says which do. Plans and their code are
+    kept on disk, in `$PULLBACK_CACHE` or the user's folder for such files. `verify=True` runs every call eagerly as
+    well and raises VerifyError where the two differ.
 
     Where a result is to be differentiated from outside, the recorded graph runs eagerly, and a warning says so; inside
     other transforms it runs eagerly, too.

@@ -8,7 +8,7 @@ from .access import LINE, Access, Array
 from .group import Group
 from .overwriting import overwrites
 
-__all__ = ["LINE", "lifetimes", "needed", "planned"]
+__all__ = ["lifetimes", "needed", "planned"]
 
 SMALL = 256
 """Arrays up to so many bytes have a place of their own."""

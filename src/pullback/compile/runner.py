@@ -178,8 +178,9 @@ class Runner:
                 self.read_only[at] = (cell, ref(array), holding)
         for at, (cell, array, holding) in enumerate(self.in_place):
             if cell.value is not array:
-                self._renew(at, cell, holding, owned(cell.value, holding.read, self.room))
-            elif count(array) != HELD_BY_CELL:
+                array = owned(cell.value, holding.read, self.room)
+                self._renew(at, cell, holding, array)
+            if count(array) != HELD_BY_CELL:
                 copy = aligned_empty(holding.read)
                 copy[...] = array
                 self._renew(at, cell, holding, copy)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..transforms.graph import Graph, Symbol
+from ..transforms.graph import Graph
+from .words import in_words
 
 __all__ = ["same"]
 
@@ -17,30 +16,11 @@ def same(a: Graph, b: Graph) -> bool:
         len(a.equations) == len(b.equations)
         and list(a.reads) == list(b.reads)
         and list(a.writes) == list(b.writes)
-        and _content(a) == _content(b)
+        and repr(in_words(a, _name)) == repr(in_words(b, _name))
     )
 
 
-def _content(graph: Graph) -> list[Any]:
-    # Symbols are numbered as they come, and what was dropped leaves gaps: they are numbered anew.
-    numbers: dict[int, int] = {}
-
-    def word(x: Any) -> Any:
-        if isinstance(x, Symbol):
-            return numbers.setdefault(x.index, len(numbers)), x.shape, x.dtype
-        if isinstance(x, np.ndarray | np.generic):
-            return x.shape, x.dtype, x.tobytes()
-        return type(x), repr(x)
-
-    content: list[Any] = [word(s) for s in (*graph.inputs, *graph.reads.values())]
-    for e in graph.equations:
-        static = sorted((name, _setting(value)) for name, value in e.static.items())
-        content.append((e.mapping.name, [word(x) for x in e.inputs], static, [word(s) for s in e.outputs]))
-    content += [word(x) for x in (*graph.outputs, *graph.writes.values())]
-    return content
-
-
-def _setting(value: Any) -> str:
-    """Return a static parameter in words; of an object that is made for each recording (a loop's body), its type."""
-    text = repr(value)
-    return type(value).__name__ if " at 0x" in text else text
+def _name(x: Any) -> str:
+    """Return what stands for something that has no words of its own; for what is made anew each time, its type."""
+    text = repr(x)
+    return type(x).__name__ if " at 0x" in text else text
