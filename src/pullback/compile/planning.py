@@ -9,6 +9,7 @@ from .emit.function import Function, Module
 from .emit.machine import Target, host
 from .emit.types import PTR
 from .kernels import Kernel, Workshop
+from .late import copied_late
 from .memory import needed, planned
 from .plan import FIRST, Plan, Segment
 from .program import Program
@@ -31,6 +32,7 @@ def apart(program: Program, target: Target) -> tuple[Plan, list[Kernel]]:
 
 def _assembled(program: Program, target: Target, one_by_one: bool) -> tuple[Plan, list[Kernel]]:
     groups = economical(program)
+    groups += copied_late(program, groups)
     held, constants = holdings(program, groups)
     in_place = {h.written: h.read for h in held if h.in_place and h.read is not None and h.written is not None}
     kept = needed(program.results(), groups)
