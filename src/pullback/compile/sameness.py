@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.value import Value
 from ..transforms.graph import Graph
 from .words import in_words
 
@@ -17,6 +18,8 @@ def same(a: Graph, b: Graph) -> bool:
         and list(a.reads) == list(b.reads)
         and list(a.writes) == list(b.writes)
         and repr(in_words(a, _name)) == repr(in_words(b, _name))
+        # A tensor that is handed back itself is no other with the same numbers.
+        and all(x is y for x, y in zip(a.outputs, b.outputs, strict=True) if isinstance(x, Value))
     )
 
 
