@@ -21,6 +21,7 @@ from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
 from .scaling import scaled_late
 from .sinking import summed, sunk
+from .tables import multiplied_as_tables
 from .turning import by_squares
 
 __all__ = ["lowered"]
@@ -93,6 +94,8 @@ def _improved(lowering: Lowering, program: Program, fixed: Container[Array] = ()
     program.instructions = with_one_bell(lowering, program.instructions)
     results = {x.array for x in program.results()}
     instructions = scaled_late(lowering, summed(lowering, sunk(_living(program))), results)
+    program.instructions = multiplied_as_tables(lowering, instructions, results)
+    instructions = _living(program)
     return by_squares(lowering, turned_once(lowering, instructions, fixed))
 
 

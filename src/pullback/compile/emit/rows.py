@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from .places import counted
 from .types import I64, PTR, Operand, constant, type_of
 
 __all__ = ["Rows", "emit_gather", "emit_scatter_add", "scatter_units"]
+
+TOGETHER = 4
+"""How many registers of columns are added up in one turn of the loop over them, and are a unit of work."""
 
 @dataclass(frozen=True)
 class Rows:
@@ -40,43 +44,65 @@ def emit_gather(module: Module, name: str, rows: Rows) -> None:
 
 def scatter_units(module: Module, rows: Rows) -> int:
     """Return into how many parts of columns the table is cut."""
-    return max(1, rows.width // (4 * module.lanes(type_of(rows.dtype))))
+    return max(1, rows.width // _part(module, rows))
+
+
+def _part(module: Module, rows: Rows) -> int:
+    """Return how many columns are a unit of work; what is left over belongs to the last one."""
+    return TOGETHER * module.lanes(type_of(rows.dtype))
 
 
 def emit_scatter_add(module: Module, name: str, rows: Rows) -> None:
     """Write `name(ptr table, ptr rows, ptr positions, i64 begin, i64 end)`: begin and end count parts of the columns.
 
-    Rows are added in the order of the positions, so the sum does not depend on how the columns are shared out.
+    Rows are added in the order of the positions, so the sum does not depend on how the columns are shared out. Of
+    each row all columns that are to be done are done at once: so it is read in one go.
     """
     f = Function(module, name, [(PTR, "table"), (PTR, "rows"), (PTR, "positions"), (I64, "begin"), (I64, "end")])
-    units = scatter_units(module, rows)
     scalar = type_of(rows.dtype)
-    part = rows.width // units // module.lanes(scalar) * module.lanes(scalar) if units > 1 else rows.width
-    with f.loop(f.argument("begin"), f.argument("end")) as unit:
-        column = f.times(unit.index, part)
-        table = f.at(f.argument("table"), column, scalar)
-        source = f.at(f.argument("rows"), column, scalar)
-        _add_up(f, module, rows, table, source, part)
-        rest = rows.width - units * part
-        if rest:
-            with f.when(f.compare("eq", unit.index, f.constant(I64, units - 1))):
-                _add_up(f, module, rows, f.at(table, part, scalar), f.at(source, part, scalar), rest)
 
+    def clear(place: Operand, source: Operand, lanes: int, valid: int) -> None:
+        f.store(constant(scalar.of(lanes), 0), place, valid)
 
-def _add_up(f: Function, module: Module, rows: Rows, table: Operand, source: Operand, width: int) -> None:
-    scalar = type_of(rows.dtype)
+    def add(place: Operand, source: Operand, lanes: int, valid: int) -> None:
+        vector = scalar.of(lanes)
+        f.store(f.add(f.load(vector, place, valid), f.load(vector, source, valid)), place, valid)
+
     with f.loop(0, rows.table) as row:
-        target = f.at(table, f.times(row.index, rows.width), scalar)
-        for column, lanes, valid in _pieces(f, module, rows, width):
-            f.store(constant(scalar.of(lanes), 0), f.at(target, column, scalar), valid)
+        target = f.at(f.argument("table"), f.times(row.index, rows.width), scalar)
+        _columns(f, module, rows, target, target, clear)
     with f.loop(0, rows.count) as loop:
-        target = f.at(table, f.times(_position(f, rows, loop.index), rows.width), scalar)
-        added = f.at(source, f.times(loop.index, rows.width), scalar)
-        for column, lanes, valid in _pieces(f, module, rows, width):
-            vector = scalar.of(lanes)
-            place = f.at(target, column, scalar)
-            total = f.add(f.load(vector, place, valid), f.load(vector, f.at(added, column, scalar), valid))
-            f.store(total, place, valid)
+        target = f.at(f.argument("table"), f.times(_position(f, rows, loop.index), rows.width), scalar)
+        source = f.at(f.argument("rows"), f.times(loop.index, rows.width), scalar)
+        _columns(f, module, rows, target, source, add)
+
+
+def _columns(
+    f: Function,
+    module: Module,
+    rows: Rows,
+    target: Operand,
+    source: Operand,
+    act: Callable[[Operand, Operand, int, int], None],
+) -> None:
+    """Do something to the registers of one row that are this thread's: with where they are, lanes, and valid ones."""
+    scalar = type_of(rows.dtype)
+    lanes, part, units = module.lanes(scalar), _part(module, rows), scatter_units(module, rows)
+
+    def one(column: Operand | int, valid: int) -> None:
+        act(f.at(target, column, scalar), f.at(source, column, scalar), lanes, valid)
+
+    whole = units * part if rows.width >= part else 0
+    if whole:
+        begin, end = (f.times(f.argument(edge), part) for edge in ("begin", "end"))
+        with f.loop(begin, end, part) as column:
+            for number in range(TOGETHER):
+                one(f.plus(column.index, number * lanes), lanes)
+    if rows.width == whole:
+        return
+    with f.when(f.compare("eq", f.argument("end"), f.constant(I64, units))) if whole else nullcontext():
+        for at in range(whole, rows.width, lanes):
+            one(at, min(lanes, rows.width - at))
 
 
 def _position(f: Function, rows: Rows, index: Operand) -> Operand:
