@@ -27,6 +27,16 @@ def stored_plans(tmp_path, monkeypatch):
     return place
 
 
+@pytest.fixture(params=["avx512", "avx2", "scalar"])
+def each_target(request, monkeypatch):
+    """Every kind of processor that this machine can stand for, one after the other: plans are made for it."""
+    found = narrowed(request.param)
+    if found.vector_bits > host().vector_bits:
+        pytest.skip(f"this machine has no {request.param}")
+    monkeypatch.setattr("pullback.compile.planning.host", lambda: found)
+    return found
+
+
 GUARD = 37  # elements before and after each array that nothing may touch; odd, so that nothing is aligned
 
 

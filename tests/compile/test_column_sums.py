@@ -11,15 +11,6 @@ from pullback.compile.emit import chunks, machine
 WIDTHS = [1, 15, 16, 33, 64, 100, 256, 257, 1000]
 
 
-@pytest.fixture(params=["avx512", "avx2", "scalar"])
-def target(request, monkeypatch):
-    found = machine.narrowed(request.param)
-    if found.vector_bits > machine.host().vector_bits:
-        pytest.skip(f"this machine has no {request.param}")
-    monkeypatch.setattr("pullback.compile.planning.host", lambda: found)
-    return found
-
-
 def sums(x):
     """One sum, several in one pass, and a long program before one."""
     spread = pb.tanh(x) * x + pb.exp(-x * x) / (1 + x * x)
@@ -28,7 +19,7 @@ def sums(x):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rows", [2, 37])
-def test_every_width_equals_numpy(target, rows, dtype):
+def test_every_width_equals_numpy(each_target, rows, dtype):
     rng = np.random.default_rng(rows)
     for columns in WIDTHS:
         x = rng.normal(size=(rows, columns)).astype(dtype)

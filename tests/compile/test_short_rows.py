@@ -7,7 +7,7 @@ pytest.importorskip("llvmlite")
 
 import pullback as pb
 from pullback import nn
-from pullback.compile.emit import chunks, machine
+from pullback.compile.emit import chunks
 from pullback.compile.emit.function import Module
 
 HEIGHTS = [1, 3, 6, 8]
@@ -18,18 +18,9 @@ def both(x):
     return p, pb.logsumexp(x * x, axis=-1), pb.var(x * pb.exp(-x), axis=-1)
 
 
-@pytest.fixture(params=["avx512", "avx2", "scalar"])
-def target(request, monkeypatch):
-    found = machine.narrowed(request.param)
-    if found.vector_bits > machine.host().vector_bits:
-        pytest.skip(f"this machine has no {request.param}")
-    monkeypatch.setattr("pullback.compile.planning.host", lambda: found)
-    return found
-
-
 @pytest.mark.parametrize("columns", [2, 10, 17, 33])
 @pytest.mark.parametrize("lead", [(), (2, 3)])
-def test_rows_side_by_side_equal_numpy(target, columns, lead):
+def test_rows_side_by_side_equal_numpy(each_target, columns, lead):
     rng = np.random.default_rng(columns)
     for rows in HEIGHTS:
         x = rng.normal(size=(*lead, rows, columns)).astype(np.float32)
