@@ -88,7 +88,7 @@ def _move(rng: Any, known: list[Any]) -> tuple[str, Callable[[list[Any]], Any], 
     """Draw one application that fits the shapes known so far."""
     i = int(rng.integers(len(known)))
     shape = known[i]
-    kind = rng.choice(["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows", "pick"])
+    kind = rng.choice(["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows", "pick", "table"])
     if kind == "binary":
         fitting = [j for j, s in enumerate(known) if _together(shape, s) is not None]
         j = int(rng.choice(fitting))
@@ -132,6 +132,8 @@ def _move(rng: Any, known: list[Any]) -> tuple[str, Callable[[list[Any]], Any], 
         return f"{name}(%{i}, {axis})", lambda v: getattr(pb, name)(v[i], axis=axis), shape
     if kind == "pick" and shape:
         return _pick(rng, i, shape)
+    if kind == "table" and len(shape) >= 2:
+        return _table(rng, i, shape)
     name = str(rng.choice(list(UNARY)))
     return f"{name}(%{i})", lambda v: UNARY[name](v[i]), shape
 
@@ -161,6 +163,23 @@ def _pick(rng: Any, i: int, shape: Any) -> tuple[str, Callable[[list[Any]], Any]
         means = pb.nn.functional.adaptive_avg_pool1d
         return f"adaptive_avg_pool(%{i}, {count})", lambda v: means(v[i], count), (*shape[:-1], count)
     return f"einsum(%{i})", lambda v: pb.einsum("...i,...i->...", v[i], v[i]) * 0.3, shape[:-1]
+
+
+def _table(rng: Any, i: int, shape: Any) -> tuple[str, Callable[[list[Any]], Any], Any]:
+    """Many rows of a table, in two axes and perhaps the other way round; or rows times a matrix of their own."""
+    if rng.integers(2) or np.prod(shape[:-1]) < 2:
+        matrix = rng.normal(size=(shape[-1], int(rng.choice([1, 5, 16, 20])))) * 0.3
+        name = f"times matrix(%{i}, {matrix.shape[1]})"
+        return name, lambda v: pb.matmul(v[i], pb.asarray(matrix, dtype=v[i].dtype)), (*shape[:-1], matrix.shape[1])
+    at = rng.integers(-shape[0], shape[0], size=(int(rng.integers(1, 5)), shape[0]))
+    turned = bool(rng.integers(2))
+    lead = at.shape[::-1] if turned else at.shape
+
+    def chosen(v: list[Any]) -> Any:
+        rows = v[i][at]
+        return pb.swapaxes(rows, 0, 1) if turned else rows
+
+    return f"table(%{i}, {at.tolist()}, {turned})", chosen, (*lead, *shape[1:])
 
 
 def _view(rng: Any, i: int, shape: Any) -> tuple[str, Callable[[list[Any]], Any], Any]:

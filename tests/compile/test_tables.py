@@ -189,6 +189,44 @@ def test_a_frozen_half(frozen):
     np.testing.assert_allclose(np.asarray(pb.compile(f)(x, i)), np.asarray(f(x, i)), rtol=1e-11, atol=1e-11)
 
 
+def drawn(seed):
+    """A random way from one or two tables to a number: what is done to rows, in which order, and which products."""
+    values = np.random.default_rng(seed)
+    rows, width, hidden = int(values.integers(2, 9)), int(values.integers(15, 34)), int(values.integers(1, 40))
+    lead = [int(n) for n in values.integers(2, 5, size=values.integers(1, 4))]
+    lead[0] *= rows
+    at = values.integers(-rows, rows, size=lead)
+    alike = [lambda x: x * 1.7, lambda x: x + shift, pb.tanh, lambda x: pb.square(x) - x, lambda x: shift - x]
+    unlike = lambda x: x + pb.reshape(pb.arange(float(x.shape[0])), (-1, *(1,) * (x.ndim - 1)))
+    shift = pb.asarray(values.normal(size=width))
+    before = [*values.choice(len(alike) + 1, size=values.integers(0, 3))]
+    axes = (*(int(a) for a in values.permutation(len(lead))), len(lead))
+    how = [bool(b) for b in values.integers(2, size=6)]
+
+    def f(table, weight, bias):
+        x = pb.take(table, at, axis=0)
+        for number in before:
+            x = ([*alike, unlike] if how[0] else [*alike, pb.sin])[number](x)
+        x = pb.permute_dims(x, axes) if how[1] else x
+        x = pb.reshape(x, (-1, width)) if how[2] else x
+        y = pb.matrix_transpose(weight @ pb.matrix_transpose(x)) if how[3] else x @ pb.matrix_transpose(weight)
+        y = pb.sin(y + bias)
+        if how[4]:
+            y = y + (pb.take(pb.cos(table), at % 2, axis=0).reshape((*y.shape[:-1], width)) @ weight.T)
+        return pb.sum(pb.square(y) * (pb.sum(x, axis=-1, keepdims=True) if how[5] else 1.0))
+
+    sizes = (rows, width), (hidden, width), (hidden,)
+    return pb.value_and_grad(f, argnums=(0, 1, 2)), [values.normal(size=n) * 0.3 for n in sizes]
+
+
+@pytest.mark.parametrize("ten", range(12))
+def test_random_ways_through_a_table_equal_eager(ten):
+    for seed in range(10 * ten, 10 * ten + 10):
+        f, operands = drawn(seed)
+        for got, want in zip(arrays(pb.compile(f)(*operands)), arrays(f(*operands)), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9 * np.abs(want).max(), err_msg=f"seed {seed}")
+
+
 def test_training_a_recurrent_model_follows_eager_and_ignores_the_number_of_threads():
     def losses(compiled, threads=1):
         values = np.random.default_rng(1)
