@@ -88,7 +88,8 @@ def _move(rng: Any, known: list[Any]) -> tuple[str, Callable[[list[Any]], Any], 
     """Draw one application that fits the shapes known so far."""
     i = int(rng.integers(len(known)))
     shape = known[i]
-    kind = rng.choice(["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows", "pick", "table"])
+    kinds = ["unary", "unary", "binary", "binary", "reduce", "view", "product", "join", "rows", "pick", "table"]
+    kind = rng.choice(kinds)
     if kind == "binary":
         fitting = [j for j, s in enumerate(known) if _together(shape, s) is not None]
         j = int(rng.choice(fitting))
