@@ -8,7 +8,7 @@ import pytest
 import pullback as pb
 from pullback import nn, optim
 from pullback.compile.memory import LINE
-from pullback.compile.pages import LARGE, Room, block
+from pullback.compile.pages import LARGE, WORTH, Room, block
 
 rng = np.random.default_rng(0)
 
@@ -42,7 +42,7 @@ def test_a_room_has_place_for_what_it_was_made_for_and_no_more():
     first, second = room.bytes(LARGE // 2), room.bytes(LARGE // 2)
     assert address(second) == address(first) + LARGE // 2
     assert room.bytes(LARGE // 2) is None and room.bytes(100) is None
-    assert Room([LARGE // 2]).bytes(LARGE // 2) is None, "less than a large page gains nothing"
+    assert Room([WORTH // 2]).bytes(WORTH // 2) is None, "so little gains nothing"
 
 
 def trained(compiled, steps=4):
