@@ -203,3 +203,27 @@ def test_einsum_chooses_a_cheap_order(rng):
 def test_einsum_refuses(subscripts, shapes, error, message):
     with pytest.raises(error, match=message):
         pb.einsum(subscripts, *(np.zeros(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("rows", "middle", "columns"), [(1, 1, 3), (3, 1, 1), (1, 1, 1), (2, 1, 3), (1, 3, 1)])
+def test_zero_times_infinity_is_nan_whatever_the_shape(rows, middle, columns, dtype):
+    for zero, infinite in ((0, 1), (1, 0)):
+        factors = [np.ones((rows, middle), dtype), np.ones((middle, columns), dtype)]
+        factors[zero][...] = 0
+        factors[infinite].flat[-1] = np.inf
+        a, b = factors
+        with np.errstate(invalid="ignore"):
+            wanted = (a[:, :, None] * b).sum(1)
+            found = [pb.matmul(a, b), pb.matmul(a[None], b)[0], pb.einsum("ij,jk->ik", a, b), pb.linear(a, b.T)]
+        for y in found:
+            np.testing.assert_array_equal(np.asarray(y), wanted)
+
+
+def test_zero_times_infinity_is_nan_in_gradients_of_a_layer_too():
+    x, weight = np.array([[1.0, 2.0, np.inf]]), np.array([[3.0, -np.inf, 4.0]])
+    _, back = pb.vjp(pb.linear, x, weight)
+    with np.errstate(invalid="ignore"):
+        to_x, to_weight = back(np.zeros((1, 1)))
+    np.testing.assert_array_equal(np.asarray(to_x), [[0, np.nan, 0]])
+    np.testing.assert_array_equal(np.asarray(to_weight), [[0, 0, np.nan]])

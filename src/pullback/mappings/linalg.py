@@ -13,7 +13,7 @@ from ..core.families import align, bilinear
 from ..core.samples import Sample, fixed
 from ..core.spec import Shape, Spec, ndim_of, operand, result_dtype, shape_of
 from .arithmetic import multiply
-from .einsum import contract
+from .einsum import contract, dot
 from .reduce import _sum
 from .shape import _permute_dims, _reshape, several_axes, swapped
 
@@ -23,10 +23,10 @@ __all__ = ["inner", "matmul", "outer", "tensordot", "vecdot"]
 def _matmul_kernel(a: Any, b: Any) -> Any:
     if b.ndim == 2:
         if a.ndim == 2:
-            return a.dot(b)
+            return dot(a, b)
         # Many matrices times one: one large product instead of many small ones.
         rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
-        return rows.dot(b).reshape(*a.shape[:-1], b.shape[-1])
+        return dot(rows, b).reshape(*a.shape[:-1], b.shape[-1])
     return np.matmul(a, b)
 
 

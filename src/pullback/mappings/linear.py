@@ -13,6 +13,7 @@ from ..core.mapping import unsupported
 from ..core.samples import Sample, fixed
 from ..core.spec import Spec, ndim_of, operand, result_dtype, shape_of
 from .arithmetic import add
+from .einsum import dot
 from .linalg import _matmul, matmul
 from .reduce import sum
 from .shape import _permute_dims, _reshape
@@ -29,10 +30,10 @@ def _body(x: Any, weight: Any, *bias: Any) -> Any:
 def _kernel(x: Any, weight: Any, *bias: Any) -> Any:
     shape = x.shape
     if len(shape) == 2 == weight.ndim and shape[1] == weight.shape[1]:
-        y = x.dot(weight.T)
+        y = dot(x, weight.T)
     else:
         _check(x, weight, *bias)
-        y = x.reshape(math.prod(shape[:-1]), shape[-1]).dot(weight.T).reshape(*shape[:-1], weight.shape[0])
+        y = dot(x.reshape(math.prod(shape[:-1]), shape[-1]), weight.T).reshape(*shape[:-1], weight.shape[0])
     if not bias:
         return y
     (b,) = bias
@@ -59,10 +60,10 @@ def _pullback_kernel(g: Any, y: Any, x: Any, weight: Any, *bias: Any, needs: Any
     if g.ndim != 2:
         lead = g.shape[:-1]
         rows, x = g.reshape(math.prod(lead), g.shape[-1]), x.reshape(math.prod(lead), x.shape[-1])
-    to_x = rows.dot(weight) if needs[0] else None
+    to_x = dot(rows, weight) if needs[0] else None
     if to_x is not None and rows is not g:
         to_x = to_x.reshape(*lead, weight.shape[1])
-    to_weight = rows.T.dot(x) if needs[1] else None
+    to_weight = dot(rows.T, x) if needs[1] else None
     if not bias:
         return to_x, to_weight
     return to_x, to_weight, np.add.reduce(rows, 0) if needs[2] else None
