@@ -22,8 +22,9 @@ from ..core.cell import Cell
 from ..core.spec import default_dtype
 from ..transforms.graph import Graph
 from .access import Access, Array
-from .cache import code_file, in_use, keep, kept
+from .cache import code_file
 from .emit.machine import Target, compiler_version, host, load
+from .files import in_use, keep, kept
 from .plan import Holding, Plan, Segment
 from .words import Unsayable, in_words
 

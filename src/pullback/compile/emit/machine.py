@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import json
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Any
 
 from ...core.errors import PullbackError
+from ..files import keep, kept
+from .linking import linked
 
 __all__ = ["Code", "Target", "compile_text", "compiler_version", "host", "load", "narrowed"]
 
@@ -37,12 +41,49 @@ class Target:
         return "x86" if start == "x86_64" else "arm" if start in ("aarch64", "arm64") else ""
 
 
+_TELLING = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
+"""What decides the features of a processor, as Linux calls it."""
+
 _TILES = {"avx512": (512, (6, 4)), "avx2": (256, (6, 2)), "neon": (128, (6, 4)), "scalar": (0, (4, 4))}
 
 
 @cache
 def host() -> Target:
-    """Return the target for the machine this runs on."""
+    """Return the target for the machine this runs on.
+
+    LLVM knows it, and loading LLVM takes longer than a small step, so it is kept on disk, by what the system says of
+    the processor.
+    """
+    processor = _processor()
+    if not processor:
+        return _seen()
+    file = hashlib.sha256(f"{compiler_version()}\n{processor}".encode()).hexdigest() + ".host"
+    known = kept(file)
+    if known is not None:
+        name, triple, cpu, features, bits, (rows, vectors) = json.loads(known)
+        return Target(name, triple, cpu, features, bits, (rows, vectors))
+    found = _seen()
+    keep(file, json.dumps(astuple(found)).encode())
+    return found
+
+
+def _processor() -> str:
+    """Return what Linux says of an x86 processor that may decide its target; nothing elsewhere."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return ""
+    try:
+        with open("/proc/cpuinfo", encoding="utf8") as file:
+            lines = file.read(1 << 13).split("\n\n")[0].splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    told = dict(line.partition(":")[::2] for line in lines)
+    about = {name.strip(): value.strip() for name, value in told.items()}
+    known = [about.get(name, "") for name in _TELLING]
+    return "\n".join(known) if all(known) else ""
+
+
+def _seen() -> Target:
+    """Return the target for this machine as LLVM sees it."""
     binding = _llvm()
     features = binding.get_host_cpu_features()
     if features.get("avx512f") and features.get("avx512dq") and features.get("avx512vl"):
@@ -116,7 +157,10 @@ def compiler_version() -> str:
 
 
 def load(object_code: bytes, target: Target) -> Code:
-    """Load object code into this process."""
+    """Load object code into this process: LLVM does where it is not of the plain kind that `linked` takes."""
+    found = linked(object_code)
+    if found is not None:
+        return Code(object_code, found)
     binding = _llvm()
     empty = binding.parse_assembly(f'target triple = "{target.triple}"')
     engine = binding.create_mcjit_compiler(empty, _fresh_machine(target, 2))
