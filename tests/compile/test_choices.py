@@ -46,3 +46,13 @@ def test_slopes_of_extremes_and_spreads_are_native(function, axis):
     x = TIES.astype(np.float64)
     np.testing.assert_allclose(np.asarray(step(x)), np.asarray(slope(x)), rtol=1e-12, atol=1e-14)
     assert all(kernel.native for kernel in step.report().kernels)
+
+
+@pytest.mark.parametrize("size", [1e-35, 1e-20, 1.0, 1e19, 1e30])
+def test_spreads_and_lengths_of_any_size(size):
+    x = (np.array([[3.0, 4.0], [1.0, 1.0], [-2.0, 6.0]]) * size).astype(np.float32)
+    step = pb.compile(lambda x: (pb.norm(x, axis=1), pb.std(x, axis=1), pb.std(x, axis=1, correction=1)))
+    wide = x.astype(np.float64)
+    wanted = np.linalg.norm(wide, axis=1), np.std(wide, axis=1), np.std(wide, axis=1, ddof=1)
+    for have, want in zip(step(x), wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(have), want, rtol=1e-5)

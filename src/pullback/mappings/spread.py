@@ -11,7 +11,6 @@ from ..core.mapping import BOTH, INPUTS, OUTPUT
 from ..core.samples import Sample, fixed, real
 from ..core.spec import ndim_of, operand
 from .arithmetic import divide, multiply, negative, square, subtract
-from .exponential import sqrt
 from .reduce import Axis, _mean, _sum, count_of, folds, max, min, normal_axes, sum
 from .rounding import abs
 from .slicing import NO_OPERATOR, STEPWISE
@@ -99,6 +98,12 @@ _var = reduction(
     samples=fixed(_spreads),
 )
 
+def _std_body(x: Any, *, axis: tuple[int, ...], keepdims: bool, correction: float) -> Any:
+    # As a length, since the variance of large numbers overflows, and that of small ones vanishes.
+    length = _norm(_apart(x, axis), axis=axis, keepdims=keepdims)
+    return divide(length, _freedom(x, axis, correction) ** 0.5)
+
+
 _std = reduction(
     "std",
     _std_kernel,
@@ -106,7 +111,7 @@ _std = reduction(
         multiply(_apart(x, axis), _per_freedom(x, axis, correction)), _safe_reciprocal(y)
     ),
     uses=BOTH,
-    body=lambda x, **static: sqrt(_var_body(x, **static)),
+    body=_std_body,
     formula=r"\sqrt{{\operatorname{{var}}({x})}}",
     words="the standard deviation of {x}",
     kink="where all elements are equal we choose 0",
