@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ SLOW = 0.2  # seconds of a step: whoever needs more takes part in every fifth ro
 BLOCK = 0.03  # seconds for which a contender runs before the next one has its turn
 PRODUCTS, ALONE = "its products alone", "pullback, one thread"
 THREADS = {"one thread": 1, "two threads": 2}
+AHEAD = "one thread, running ahead"  # the loss is read once in a block: who computes in the background has two cores
+LIGHT = ("W1", "W2")  # steps so short that it makes a difference
 BESIDE = "beside its products"
 
 
@@ -55,7 +57,7 @@ def figures(settings: Settings) -> list[Figure]:
     """One process per workload and number of threads, in which all take turns; the quick form has two workloads."""
     result = []
     for workload in ("W1", "W2") if settings.quick else PROBLEMS:
-        for words, threads in THREADS.items():
+        for words, threads in (THREADS | ({AHEAD: 1} if workload in LIGHT and not settings.quick else {})).items():
             settings.tell(title(workload, words))
             try:
                 result += _figures(settings, workload, words, threads)
@@ -77,7 +79,9 @@ def _figures(settings: Settings, workload: str, words: str, threads: int) -> lis
     if threads > (os.cpu_count() or 1):
         absences = dict.fromkeys(wanted, f"this machine has not {threads} cores")
     present = [c for c in wanted if absences[c] is None]
-    done = _measured(workload, threads, present, 3 if settings.quick else 15) if present else {}
+    rounds = 3 if settings.quick else 15
+    how = {"workload": workload, "threads": threads, "rounds": rounds, "ahead": words == AHEAD}
+    done = _measured(present, **how) if present else {}
     result = []
     for c in (*wanted, ALONE, FLOOR):
         if c in done.get("samples", {}):
@@ -90,18 +94,16 @@ def _figures(settings: Settings, workload: str, words: str, threads: int) -> lis
     return result
 
 
-def _measured(workload: str, threads: int, present: list[str], rounds: int) -> dict[str, Any]:
-    function, one_thread = "benchmarks.compiled:timings", threads == 1
+def _measured(present: list[str], **settings: Any) -> dict[str, Any]:
+    function, one_thread = "benchmarks.compiled:timings", settings["threads"] == 1
     try:
-        return run(
-            function, one_thread=one_thread, contenders=present, workload=workload, threads=threads, rounds=rounds
-        )
+        return run(function, one_thread=one_thread, contenders=present, **settings)
     except ChildFailed:
         if COMPILED_TORCH not in present:
             raise
     # It brings a compiler of its own, and can take the whole process with it.
     others = [c for c in present if c != COMPILED_TORCH]
-    done = run(function, one_thread=one_thread, contenders=others, workload=workload, threads=threads, rounds=rounds)
+    done = run(function, one_thread=one_thread, contenders=others, **settings)
     return done | {"failed": done["failed"] | {COMPILED_TORCH: "ends the process"}}
 
 
@@ -119,8 +121,10 @@ def _floor_note(workload: str, done: dict[str, Any]) -> str:
     return f"{count}FLOP in products at {operations / time / 1e3:,.0f} GFLOP/s"
 
 
-def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> dict[str, Any]:
+def timings(contenders: list[str], workload: str, threads: int, rounds: int, ahead: bool = False) -> dict[str, Any]:
     """The microseconds of a step of each contender, after comparing the losses of the first steps.
+
+    The loss is read after each step, as by who watches or stops a training; or, if they may run `ahead`, at the end.
 
     `apart` is the largest difference from the losses of eager pullback, relative to the first of them. Who fails, or
     computes something else, is in `failed` with the reason; pullback's own steps raise instead.
@@ -154,7 +158,7 @@ def timings(contenders: list[str], workload: str, threads: int, rounds: int) -> 
                 raise ArithmeticError(f"{c} computes other losses than pullback does eagerly: {apart[c]:.1e} apart")
             failed[c] = f"computes something else: losses {apart[c]:.0e} apart"
             del steps[c]
-    runs |= {c: block(step, "processor" if threads == 1 else "wall") for c, step in steps.items()}
+    runs |= {c: block(step, ahead) for c, step in steps.items()}
     runs[FLOOR] = floor_of(OPERATIONS[workload], threads)
     return {"samples": interleaved(runs, rounds, slow), "apart": apart, "first": first, "failed": failed}
 
@@ -170,26 +174,23 @@ def _losses(step: Callable[[int], Any], ends: list[float] | None = None) -> Any:
     return np.array(losses)
 
 
-def block(step: Callable[[int], Any], clock: str) -> Callable[[], Sample]:
-    """What measures the microseconds of a step over many; `clock` is "wall", or "processor" for one thread.
-
-    `step` has been called before, so that it is compiled.
-    """
+def block(step: Callable[[int], Any], ahead: bool = False) -> Callable[[], Sample]:
+    """What measures the microseconds of a step over many. `step` has been called before, so that it is compiled."""
     begin = perf_counter()
     float(step(0))
     seconds = perf_counter() - begin
     count = max(1, min(200, int(BLOCK / seconds)))
     before = 0 if seconds > SLOW else min(count, 3)
-    now = process_time if clock == "processor" else perf_counter
 
     def sample() -> Sample:
         for i in range(before):  # a step in the middle of a training, not the first after somebody else's
             float(step(i))
-        begin = now()
+        begin = perf_counter()
         for i in range(count):
             loss = step(i)
-        float(loss)  # waits for a library that computes in the background
-        return {"µs": (now() - begin) / count * 1e6}
+            if not ahead or i == count - 1:
+                float(loss)
+        return {"µs": (perf_counter() - begin) / count * 1e6}
 
     return sample
 
@@ -206,7 +207,7 @@ def share(workload: str, rounds: int) -> dict[str, Any]:
         return {"µs": sum(k.milliseconds for k in step.report().kernels if k.kind == "product") * 1e3}
 
     float(step(*batches[0]))
-    step_only = block(lambda i: step(*batches[i % len(batches)]), "processor")
+    step_only = block(lambda i: step(*batches[i % len(batches)]))
     return interleaved({"pullback": step_only, PRODUCTS: products}, rounds)
 
 
@@ -214,7 +215,7 @@ def _alone(step: Callable[[int], Any], threads: int) -> Callable[[], Sample]:
     import pullback as pb
 
     float(step(0))
-    steps = block(step, "wall")
+    steps = block(step)
 
     def sample() -> Sample:
         pb.set_num_threads(1)

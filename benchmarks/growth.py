@@ -57,7 +57,7 @@ def timings(contenders: list[str], rounds: int, width: int, depth: int, batch: i
         right = losses if right is None else right
         if not np.abs(losses / right - 1).max() < 1e-3:
             raise ArithmeticError(f"{c} computes other losses than {contenders[0]}: {losses} and {right}")
-        runs[c] = block(lambda i, step=step: step(), "processor")
+        runs[c] = block(lambda i, step=step: step())
     return interleaved(runs, rounds)
 
 

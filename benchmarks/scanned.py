@@ -61,7 +61,7 @@ def timings(contenders: list[str], kind: str, shape: list[int], rounds: int) -> 
         right = losses if right is None else right
         if not np.abs(np.array(losses) / np.array(right) - 1).max() < BOUND:
             raise ArithmeticError(f"{c} computes other losses than {contenders[0]}: {losses} and {right}")
-        runs[c] = block(lambda i, step=step: step(), "processor")
+        runs[c] = block(lambda i, step=step: step())
     return {"first": first, "samples": interleaved(runs, rounds)}
 
 

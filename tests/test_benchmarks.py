@@ -223,6 +223,29 @@ def test_loading_and_checkpoints_are_checked_before_they_are_timed(monkeypatch):
     assert samples["pullback"][checkpointing.VERIFIED][0] >= samples["pullback"][checkpointing.WRITTEN][0]
 
 
+@pytest.mark.parametrize(("ahead", "read"), [(False, 1.0), (True, 0.0)])
+def test_the_loss_is_read_at_each_step_or_at_the_end(ahead, read):
+    from benchmarks import compiled
+
+    events = []
+
+    class Loss:
+        def __float__(self):
+            events.append("read")
+            return 0.0
+
+    def step(i):
+        events.append("step")
+        return Loss()
+
+    sample = compiled.block(step, ahead)
+    events.clear()
+    assert sample()["µs"] > 0
+    measured = events[events.index("step", 6) :]  # the first three are not measured, and are always read
+    steps, reads = measured.count("step"), measured.count("read")
+    assert reads == (steps if read else 1) and measured[-1] == "read"
+
+
 @pytest.mark.parametrize("workload", ["W1", "W2", "W6"])
 def test_compiled_and_eager_steps_lose_the_same(workload):
     from benchmarks import child
