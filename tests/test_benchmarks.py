@@ -334,6 +334,17 @@ def test_the_first_step_comes_from_the_disk_the_second_time(tmp_path):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
 
 
+def test_a_first_step_from_the_disk_takes_little_longer_than_a_later_one():
+    from benchmarks import first_step
+
+    samples = first_step._stored("W6", 2)
+    assert len(samples) == 2
+    for s in samples:
+        assert 0 < s[first_step.LATER] < s[first_step.COLD]
+    anew = first_step._without_caches("pullback", "W6")
+    assert min(s[first_step.COMPILING] for s in samples) < 0.5 * anew[first_step.COMPILING]
+
+
 def test_a_compiled_chain_is_checked_and_a_long_one_gives_advice(monkeypatch):
     from benchmarks import unrolled
 

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 __all__ = ["LARGEST", "MARKS", "directory", "in_use", "keep", "kept"]
@@ -81,6 +80,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, contents: bytes) -> None:
+    import tempfile  # and all that it brings, which reading does without
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:

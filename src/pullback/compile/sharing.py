@@ -7,7 +7,7 @@ something else, for then all wait for the one that does not come. What is comput
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from collections.abc import Iterable
 
 __all__ = ["Sharing"]
 
@@ -86,3 +86,10 @@ class Sharing:
         self.until = AGAIN if shared else self.pause
         self.pause = SOON if shared else min(2 * self.pause, AGAIN)
         self.trying, self.open = 0, False
+
+
+def median(times: Iterable[float]) -> float:
+    """Return the median. (To import `statistics` takes as long as many small plans.)"""
+    ordered = sorted(times)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
-import platform
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -69,7 +69,7 @@ def host() -> Target:
 
 def _processor() -> str:
     """Return what Linux says of an x86 processor that may decide its target; nothing elsewhere."""
-    if sys.platform != "linux" or platform.machine() != "x86_64":
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
         return ""
     try:
         with open("/proc/cpuinfo", encoding="utf8") as file:
@@ -84,6 +84,8 @@ def _processor() -> str:
 
 def _seen() -> Target:
     """Return the target for this machine as LLVM sees it."""
+    import platform
+
     binding = _llvm()
     features = binding.get_host_cpu_features()
     if features.get("avx512f") and features.get("avx512dq") and features.get("avx512vl"):
