@@ -19,6 +19,12 @@ def _made_anew(request, monkeypatch):
         monkeypatch.setattr("pullback.compile.stored.digest", lambda graph, target: None)
 
 
+@pytest.fixture(autouse=True)
+def _shared_however_small(monkeypatch):
+    """Share small plans among threads, too, which the tests' are: else their tests would show nothing of it."""
+    monkeypatch.setattr("pullback.compile.sharing.SMALL", 0.0)
+
+
 @pytest.fixture
 def stored_plans(tmp_path, monkeypatch):
     """A folder of this test's own for plans and code, which are kept in it and found again."""

@@ -57,3 +57,10 @@ def test_it_is_given_up_when_a_core_is_taken_later():
     assert chooser.chosen
     drive(chooser, 20, lambda: 1e-4, lambda: 5e-4)
     assert not chooser.chosen
+
+
+def test_what_is_over_before_threads_have_met_is_one_threads(monkeypatch):
+    monkeypatch.setattr(sharing, "SMALL", 2e-5)
+    chooser = Sharing()
+    assert drive(chooser, 3000, lambda: 1e-5, lambda: 1e-9) == 0
+    assert chooser.settled(), "and need not be measured"

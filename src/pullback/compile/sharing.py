@@ -14,6 +14,9 @@ __all__ = ["Sharing"]
 TRIED = 6
 """How many runs of each kind are measured before one is chosen."""
 
+SMALL = 20e-6
+"""Seconds: what one thread does in so short a time several do not do sooner, for they have to meet."""
+
 AGAIN = 400
 """After how many runs the other kind is measured again."""
 
@@ -51,7 +54,7 @@ class Sharing:
 
     def choose(self) -> bool:
         """Return whether the next run is to be shared among threads."""
-        if len(self.times[False]) < TRIED // 2:
+        if len(self.times[False]) < TRIED // 2 or self._small():
             return False
         if len(self.times[True]) < TRIED:
             return True
@@ -61,10 +64,16 @@ class Sharing:
 
     def settled(self) -> bool:
         """Whether the next run is one thread's for certain, and need not be measured; it counts as a run then."""
+        if self._small():
+            return True
         if self.chosen or self.trying or self.until <= TRIED:
             return False
         self.until -= 1
         return True
+
+    def _small(self) -> bool:
+        """Whether a run is too short to be shared: then it need not even be measured."""
+        return len(self.times[False]) >= TRIED // 2 and min(self.times[False]) < SMALL
 
     def took(self, shared: bool, seconds: float) -> None:
         """Note how long a run took."""
