@@ -80,6 +80,8 @@ def scale(g: Any, factor: Any) -> Any:
             return None
         if factor == -1:
             return _Furniture.negative(g)
+        if g.__class__ in _NUMBERS:
+            return g * factor
     return interpret._context.get().apply(_Furniture.multiply, (g, factor), _NO_STATIC)
 
 
