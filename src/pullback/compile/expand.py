@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.interpret import interpreting
+from ..core.spec import spec_of
 from ..core.value import Face, Value
 from ..transforms.graph import Equation, Graph, Symbol
 from ..transforms.trace import Trace
+from .soundness import look_at_body
 
 __all__ = ["UNROLLED", "expanded"]
 
@@ -67,7 +69,9 @@ class _Rewriter:
             self.take(inner, is_native, source)
         results: Sequence[Any] = result if equation.several else (result,)
         for symbol, value in zip(equation.outputs, results, strict=True):
-            self.standing[symbol.index] = value._payload if isinstance(value, Value) else value
+            stands = value._payload if isinstance(value, Value) else value
+            look_at_body(equation.mapping.name, symbol.spec, spec_of(stands))
+            self.standing[symbol.index] = stands
 
     def _written_out(self, equation: Equation) -> Callable[..., Any] | None:
         """Return the steps of a loop one after the other, where they are few."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .repeated import turned_once
 from .rules import CONDITIONS, RULES, Rule, call, point
 from .scaling import scaled_late
 from .sinking import summed, sunk
+from .soundness import Soundness
 from .tables import multiplied_as_tables
 from .turning import by_squares
 
@@ -63,7 +65,7 @@ def _within(lowering: Lowering, graph: Graph, fixed: set[Array]) -> list[Access]
     _apply(lowering, equations, results)
     outputs = [lowering.handed_back(x, ()) if isinstance(x, Symbol) else lowering.filled(x) for x in results]
     program = Program(lowering.instructions, [], {}, list(outputs), {}, [])
-    lowering.instructions = _improved(lowering, program, fixed)
+    lowering.instructions = _improved(lowering, program, fixed, closed=False)
     return outputs
 
 
@@ -89,21 +91,35 @@ def _apply(lowering: Lowering, equations: Sequence[Equation], results: Sequence[
     lowering.source = None
 
 
-def _improved(lowering: Lowering, program: Program, fixed: Container[Array] = ()) -> list[Instruction]:
+def _improved(
+    lowering: Lowering, program: Program, fixed: Container[Array] = (), closed: bool = True
+) -> list[Instruction]:
     """Return the instructions without those that nobody needs, and what can be done once or at once done so."""
-    program.instructions = with_one_bell(lowering, program.instructions)
     results = {x.array for x in program.results()}
-    instructions = scaled_late(lowering, summed(lowering, sunk(_living(program))), results)
-    program.instructions = multiplied_as_tables(lowering, instructions, results)
-    instructions = _living(program)
-    return by_squares(lowering, turned_once(lowering, instructions, fixed))
+    passes: tuple[partial[list[Instruction]], ...] = (
+        partial(with_one_bell, lowering),
+        partial(_living, program),
+        partial(sunk),
+        partial(summed, lowering),
+        partial(scaled_late, lowering, results=results),
+        partial(multiplied_as_tables, lowering, results=results),
+        partial(_living, program),
+        partial(turned_once, lowering, fixed=fixed),
+        partial(by_squares, lowering),
+    )
+    soundness, found = Soundness(closed), program.instructions
+    soundness.look("lowered", found)
+    for improve in passes:
+        found = improve(found)
+        soundness.look(improve.func.__name__, found)
+    return found
 
 
-def _living(program: Program) -> list[Instruction]:
+def _living(program: Program, instructions: Sequence[Instruction]) -> list[Instruction]:
     """Return the instructions without those whose results nobody reads."""
     needed = {access.array for access in program.results()}
     kept: list[Instruction] = []
-    for instruction in reversed(program.instructions):
+    for instruction in reversed(instructions):
         if instruction.fallible or any(x.array in needed for x in instruction.writes):
             kept.append(instruction)
             needed.update(x.array for x in instruction.reads)

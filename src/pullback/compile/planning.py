@@ -15,6 +15,7 @@ from .plan import FIRST, Plan, Segment
 from .program import Program
 from .recompute import economical
 from .segment import MODE, POINTERS, SegmentWriter
+from .soundness import Soundness
 from .state import holdings
 
 __all__ = ["apart", "made"]
@@ -33,6 +34,7 @@ def apart(program: Program, target: Target) -> tuple[Plan, list[Kernel]]:
 def _assembled(program: Program, target: Target, one_by_one: bool) -> tuple[Plan, list[Kernel]]:
     groups = economical(program)
     groups += copied_late(program, groups)
+    Soundness(grouped=True).look("economical", [i for group in groups for i in group.instructions])
     held, constants = holdings(program, groups)
     in_place = {h.written: h.read for h in held if h.in_place and h.read is not None and h.written is not None}
     kept = needed(program.results(), groups)
