@@ -78,9 +78,11 @@ class Soundness:
 def look_at_body(name: str, promised: Spec, given: Spec) -> None:
     """Raise UnsoundProgram if the body of a composite gives something else than the composite promises.
 
-    The dtype of a number of Python's own is that of what it meets.
+    The dtype of a number of Python's own is that of what it meets; and a loop that was recorded for fractions makes
+    fractions of whole numbers, too.
     """
-    if given.shape != promised.shape or (given.weak is None and given.dtype != promised.dtype):
+    other = given.dtype != promised.dtype and given.dtype.kind == promised.dtype.kind
+    if given.shape != promised.shape or (given.weak is None and other):
         raise UnsoundProgram(
             f"compile: after 'expanded', the body of {name} gives {given} where {promised} is promised. "
             f"Its spec and its body must agree; without pb.compile (or with compile=False) the function runs."
